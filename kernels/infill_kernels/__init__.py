@@ -1,0 +1,24 @@
+"""Numeric operations of the denoising step, each in a file of its own.
+
+Every op has a plain PyTorch reference, which is also the CPU path. Knows no model, no canvas
+policy and no text. Shape letters: B batch, T query tokens, S keys, N rows (B*T), E hidden,
+I expert hidden, X experts, K experts per row, H query heads, G key-value heads, D head size,
+C canvas, V vocabulary.
+"""
+
+from infill_kernels.attention import attend
+from infill_kernels.moe import route, run_experts
+from infill_kernels.rms_norm import rms_norm
+from infill_kernels.rotary import rotary_frequencies, rotate
+from infill_kernels.token_statistics import TokenStatistics, token_statistics
+
+__all__ = [
+    "TokenStatistics",
+    "attend",
+    "rms_norm",
+    "rotary_frequencies",
+    "rotate",
+    "route",
+    "run_experts",
+    "token_statistics",
+]

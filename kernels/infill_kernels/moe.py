@@ -1,0 +1,79 @@
+"""Mixture of experts: choose the top-k experts of every row, run them, add up their answers.
+
+The CPU path sorts rows by expert so that each touched expert runs once over its rows; experts
+no row chose cost nothing. Knows nothing of layers or residuals.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def route(
+    x: Tensor, router_weight: Tensor, per_expert_scale: Tensor, num_experts_per_token: int
+) -> tuple[Tensor, Tensor]:
+    """Softmax over experts, keep the k largest, renormalise them, apply the experts' scales.
+
+    Args:
+        x: [N, E], normalised and scaled router input.
+        router_weight: [X, E].
+        per_expert_scale: [X].
+        num_experts_per_token: K, 1 to X.
+
+    Returns:
+        weights [N, K] float32 and expert indices [N, K] int64, largest probability first.
+    """
+    probabilities = F.linear(x, router_weight).softmax(dim=-1, dtype=torch.float32)
+    weights, expert_idx = probabilities.topk(num_experts_per_token, dim=-1)
+    weights = weights / weights.sum(dim=-1, keepdim=True)
+    return weights * per_expert_scale[expert_idx], expert_idx
+
+
+def run_experts(
+    x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, expert_idx: Tensor
+) -> Tensor:
+    """Weighted sum over each row's experts of down(gelu_tanh(gate(x)) * up(x)).
+
+    The sum over k is taken in a fixed order, so the same input always gives the same bits.
+
+    Args:
+        x: [N, E].
+        gate_up: [X, 2I, E], gate rows first.
+        down: [X, E, I].
+        weights: [N, K].
+        expert_idx: [N, K] int64.
+
+    Returns:
+        [N, E] in the dtype of `x`.
+    """
+    num_rows, num_chosen = expert_idx.shape
+    order = expert_idx.flatten().argsort(stable=True)
+    sorted_x = x[order // num_chosen]
+    rows_per_expert = torch.bincount(expert_idx.flatten(), minlength=gate_up.shape[0])
+    if x.is_cuda and x.dtype == torch.bfloat16:
+        sorted_out = _grouped(sorted_x, gate_up, down, rows_per_expert)
+    else:
+        sorted_out = _one_by_one(sorted_x, gate_up, down, rows_per_expert.tolist())
+    back = torch.empty_like(order)
+    back[order] = torch.arange(order.numel(), device=order.device)
+    per_choice = sorted_out[back].view(num_rows, num_chosen, -1)
+    return (per_choice * weights.to(per_choice.dtype).unsqueeze(-1)).sum(dim=1)
+
+
+def _one_by_one(x: Tensor, gate_up: Tensor, down: Tensor, rows_per_expert: list[int]) -> Tensor:
+    parts: list[Tensor] = []
+    begin = 0
+    for expert, num_rows in enumerate(rows_per_expert):
+        if num_rows:
+            rows = x[begin : begin + num_rows]
+            gate, up = F.linear(rows, gate_up[expert]).chunk(2, dim=-1)
+            parts.append(F.linear(F.gelu(gate, approximate="tanh") * up, down[expert]))
+            begin += num_rows
+    return torch.cat(parts) if parts else x
+
+
+def _grouped(x: Tensor, gate_up: Tensor, down: Tensor, rows_per_expert: Tensor) -> Tensor:
+    """One launch for all experts, without asking the GPU how many rows each has."""
+    ends = rows_per_expert.cumsum(0).to(torch.int32)
+    gate, up = F.grouped_mm(x, gate_up.transpose(-2, -1), offs=ends).chunk(2, dim=-1)
+    return F.grouped_mm(F.gelu(gate, approximate="tanh") * up, down.transpose(-2, -1), offs=ends)
