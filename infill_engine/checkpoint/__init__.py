@@ -1,0 +1,10 @@
+"""Model weights on disk, in the official DiffusionGemma layout: reading, checking, writing.
+
+Knows nothing of tokenizers, prompts or sampling.
+"""
+
+from infill_engine.checkpoint.layout import expected_tensors
+from infill_engine.checkpoint.loader import load_model
+from infill_engine.checkpoint.writer import save_checkpoint
+
+__all__ = ["expected_tensors", "load_model", "save_checkpoint"]

@@ -1,0 +1,188 @@
+"""DiffusionGemma's text stack: one set of weights, used as causal encoder and canvas decoder.
+
+`prefill` reads the prompt causally and leaves its keys and values in a cache; `denoise` reads a
+canvas in both directions over [cache; canvas] and stores nothing. Knows nothing of tokens' text,
+of sampling or of how the cache is managed.
+"""
+
+from typing import Protocol
+
+import torch
+from infill_kernels import rotary_frequencies
+from torch import Tensor, nn
+
+from infill_engine.model.config import LayerType, ModelConfig
+from infill_engine.model.layers import (
+    Embedding,
+    KeyValueStore,
+    Layer,
+    LayerView,
+    RMSNorm,
+    SelfConditioning,
+)
+
+
+class PromptCache(Protocol):
+    """Keys and values of the prompt; `infill_engine.kv_cache` and the trainer each have one."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Prompt tokens stored, the same for every row."""
+        ...
+
+    def appending(self) -> KeyValueStore:
+        """A store that keeps what a prefill computes."""
+        ...
+
+    def reading(self) -> KeyValueStore:
+        """A store that only lends its contents to a canvas."""
+        ...
+
+    def commit(self, num_new_tokens: int) -> None:
+        """Count the tokens that every layer has just appended."""
+        ...
+
+
+class DiffusionGemma(nn.Module):
+    """The stack without its task: hidden states from tokens, logits from hidden states."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config, i) for i in range(config.num_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_conditioning = SelfConditioning(config)
+        self._frequencies: dict[LayerType, Tensor] = {}
+
+    def prefill(self, token_ids: Tensor, cache: PromptCache) -> Tensor:
+        """Read prompt tokens causally behind what `cache` holds, and append them to it.
+
+        Args:
+            token_ids: [B, T] int64, T >= 1. Rows may be right-padded: no token sees a later one.
+            cache: modified; holds T more tokens afterwards.
+
+        Returns:
+            [B, T, E] normed hidden states, of use to a next-token loss.
+        """
+        num_cached, num_new = cache.num_tokens, token_ids.shape[1]
+        positions = torch.arange(num_cached, num_cached + num_new, device=token_ids.device)
+        views: dict[LayerType, LayerView] = {
+            "full_attention": self._causal_view("full_attention", positions, num_cached),
+            "sliding_attention": self._causal_view("sliding_attention", positions, num_cached),
+        }
+        hidden = self._run(self.embed(token_ids), views, cache.appending())
+        cache.commit(num_new)
+        return hidden
+
+    def denoise(
+        self,
+        canvas_ids: Tensor,
+        cache: PromptCache,
+        soft_embeddings: Tensor | None = None,
+        prompt_lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Read a canvas in both directions over [cache; canvas]; modifies nothing.
+
+        Args:
+            canvas_ids: [B, C] int64.
+            cache: prompt keys and values, of B rows; a `KVCache`, which has one, serves any B.
+            soft_embeddings: [B, C, E] self-conditioning signal, None on a canvas' first step.
+            prompt_lengths: [B] int64 tokens of each row when the cache is right-padded;
+                None when every row fills it.
+
+        Returns:
+            [B, C, E] normed hidden states; pass those wanted to `logits`.
+        """
+        views = self._canvas_views(canvas_ids, cache.num_tokens, prompt_lengths)
+        embeddings = self.self_conditioning(self.embed(canvas_ids), soft_embeddings)
+        return self._run(embeddings, views, cache.reading())
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """[...] int64 to [..., E]: table rows scaled by sqrt(E), rounded as the weights are."""
+        return self.embed_tokens(token_ids) * self._embedding_scale()
+
+    def soft_embed(self, probabilities: Tensor) -> Tensor:
+        """Mean embedding under each position's distribution: [B, C, V] to [B, C, E]."""
+        weight = self.embed_tokens.weight
+        return probabilities.to(weight.dtype) @ weight * self._embedding_scale()
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Softcapped tied head: [..., E] to [..., V] float32, within +-softcap."""
+        raw = nn.functional.linear(hidden, self.embed_tokens.weight).float()
+        return self.config.logit_softcap * torch.tanh(raw / self.config.logit_softcap)
+
+    def _run(
+        self, hidden: Tensor, views: dict[LayerType, LayerView], store: KeyValueStore
+    ) -> Tensor:
+        for layer, layer_type in zip(self.layers, self.config.layer_types, strict=True):
+            hidden = layer(hidden, views[layer_type], store)
+        return self.norm(hidden)
+
+    def _embedding_scale(self) -> Tensor:
+        # The reference rounds sqrt(E) to the weights' dtype: in bfloat16 55.4256 becomes 55.5.
+        weight = self.embed_tokens.weight
+        return torch.tensor(self.config.hidden_size**0.5, dtype=weight.dtype, device=weight.device)
+
+    def _causal_view(self, layer_type: LayerType, positions: Tensor, num_cached: int) -> LayerView:
+        num_new = len(positions)
+        is_sliding = layer_type == "sliding_attention"
+        window = self.config.sliding_window
+        first_key = max(0, num_cached - window + 1) if is_sliding else 0
+        keys = torch.arange(first_key, num_cached + num_new, device=positions.device)
+        distance = positions[:, None] - keys
+        mask = distance >= 0
+        if is_sliding:
+            mask &= distance < window
+        cos, sin = self._rotation(layer_type, positions[None])
+        return LayerView(cos, sin, None if num_new == 1 and bool(mask.all()) else mask, first_key)
+
+    def _canvas_views(
+        self, canvas_ids: Tensor, num_cached: int, prompt_lengths: Tensor | None
+    ) -> dict[LayerType, LayerView]:
+        offsets = torch.arange(canvas_ids.shape[1], device=canvas_ids.device)
+        starts = (
+            torch.tensor([num_cached], device=canvas_ids.device)
+            if prompt_lengths is None
+            else prompt_lengths
+        )
+        positions = starts[:, None] + offsets
+        views: dict[LayerType, LayerView] = {}
+        for layer_type in set(self.config.layer_types):
+            # The reference truncates a sliding layer's cache to window - 1 tokens and lets every
+            # canvas position see all of them, whatever its own distance.
+            reach = self.config.sliding_window - 1 if layer_type == "sliding_attention" else None
+            cos, sin = self._rotation(layer_type, positions)
+            if prompt_lengths is None:
+                first_key = 0 if reach is None else max(0, num_cached - reach)
+                views[layer_type] = LayerView(cos, sin, None, first_key)
+            else:
+                mask = _padded_mask(prompt_lengths, num_cached, len(offsets), reach)
+                views[layer_type] = LayerView(cos, sin, mask, 0)
+        return views
+
+    def _rotation(self, layer_type: LayerType, positions: Tensor) -> tuple[Tensor, Tensor]:
+        dtype = self.embed_tokens.weight.dtype
+        frequencies = self._frequencies.get(layer_type)
+        if frequencies is None or frequencies.device != positions.device:
+            is_sliding = layer_type == "sliding_attention"
+            rope = self.config.rope_sliding if is_sliding else self.config.rope_full
+            head_dim = self.config.head_dim if is_sliding else self.config.global_head_dim
+            frequencies = rotary_frequencies(
+                head_dim, rope.theta, rope.rotated_fraction, rope.is_proportional
+            ).to(positions.device)
+            self._frequencies[layer_type] = frequencies
+        angles = (positions[..., None].float() * frequencies).unsqueeze(-2)
+        return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def _padded_mask(
+    prompt_lengths: Tensor, num_cached: int, num_canvas: int, reach: int | None
+) -> Tensor:
+    """[B, 1, 1, S + C] bool: the row's own prompt tokens within `reach`, and all of the canvas."""
+    keys = torch.arange(num_cached, device=prompt_lengths.device)
+    seen = keys < prompt_lengths[:, None]
+    if reach is not None:
+        seen &= keys >= prompt_lengths[:, None] - reach
+    canvas = torch.ones(len(prompt_lengths), num_canvas, dtype=torch.bool, device=seen.device)
+    return torch.cat([seen, canvas], dim=1)[:, None, None, :]
