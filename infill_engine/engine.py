@@ -1,0 +1,304 @@
+"""The engine: prompt, prefill, canvas, denoising, text. Read `stream` first.
+
+Takes and returns plain data. Knows nothing of LSP, HTTP or processes; does no file or network
+access once loaded.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from infill_engine.anchoring import anchored_canvas, choose_gap
+from infill_engine.api import (
+    CancelToken,
+    FinishReason,
+    InfillRequest,
+    InfillResult,
+    InfillUpdate,
+    OutOfMemory,
+)
+from infill_engine.canvas import Canvas
+from infill_engine.checkpoint import load_model
+from infill_engine.config import EngineConfig
+from infill_engine.denoising import denoise
+from infill_engine.generation_config import GenerationConfig, read_generation_config
+from infill_engine.kv_cache import KVCache
+from infill_engine.middle import Ending, Middle
+from infill_engine.model.diffusion_gemma import DiffusionGemma
+from infill_engine.prompt.chat_prompt import ChatPrompt
+from infill_engine.prompt.prompt import Prompt, PromptStrategy
+from infill_engine.prompt.spm_prompt import SpmPrompt
+from infill_engine.random_source import SeededRandom
+from infill_engine.run_limits import RunLimits
+from infill_engine.settling import Settler
+from infill_engine.token_rules import TokenRules
+from infill_engine.tokenizer import Tokenizer
+
+_PREFILL_CHUNK_TOKENS = 256  # cancellation is polled between chunks
+_DRAFT_RENOISED_FRACTION = 0.5
+_FINISH_REASONS: dict[Ending, FinishReason] = {
+    "line": "line_settled",
+    "mark": "converged",
+    "limit": "max_steps",
+}
+
+
+@dataclass
+class _Run:
+    """One request on its way through the engine."""
+
+    request: InfillRequest
+    limits: RunLimits
+    prompt: Prompt
+    middle: Middle
+    random: SeededRandom
+    rules: TokenRules
+    closing_ids: torch.Tensor
+    num_cached: int
+    num_prefilled: int
+    num_steps: int = 0
+    num_canvases: int = 1
+
+
+class Engine:
+    """One loaded model, one KV cache, one request at a time (others wait their turn)."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        model: DiffusionGemma,
+        tokenizer: Tokenizer,
+        generation: GenerationConfig,
+    ) -> None:
+        self._config, self._model, self._tokenizer = config, model, tokenizer
+        self._generation = generation
+        self._device = model.embed_tokens.weight.device
+        self._strategy: PromptStrategy = (
+            SpmPrompt(tokenizer, generation)
+            if SpmPrompt.fits(tokenizer)
+            else ChatPrompt(tokenizer, generation, model.config.canvas_length)
+        )
+        self._cache = KVCache(model.config, model.embed_tokens.weight.dtype, self._device)
+        self._lock = threading.Lock()
+        end_ids = list(self._strategy.end_ids)
+        self._closing_ids = torch.tensor(end_ids, device=self._device)
+        line_ends = tokenizer.ids_containing("\n")
+        self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=self._device)
+
+    @classmethod
+    def load(
+        cls, config: EngineConfig, progress: Callable[[str, float], None] | None = None
+    ) -> "Engine":
+        """Read the model that `config` names.
+
+        Args:
+            config: model, device and limits.
+            progress: called with what is being done and the share done, 0 to 1.
+
+        Raises:
+            ConfigError: the device asked for is not there.
+            CheckpointError: files are missing, damaged or do not fit.
+            OutOfMemory: the device cannot hold the weights.
+        """
+        device = config.torch_device()
+        if device.type == "cpu":
+            torch.set_num_threads(config.chosen_num_threads())
+        generation = read_generation_config(config.folder)
+        if config.max_context_tokens is not None:
+            generation = replace(generation, max_context_tokens=config.max_context_tokens)
+        tokenizer = Tokenizer.from_folder(config.folder)
+        model = load_model(config.folder, device, config.torch_dtype(), progress)
+        return cls(config, model.requires_grad_(False).eval(), tokenizer, generation)
+
+    def infill(self, request: InfillRequest, cancel: CancelToken | None = None) -> InfillResult:
+        """Fill the gap and return the final text; see `stream`."""
+        for event in self.stream(request, cancel):
+            if isinstance(event, InfillResult):
+                return event
+        raise AssertionError("stream ended without a result")
+
+    def stream(
+        self, request: InfillRequest, cancel: CancelToken | None = None
+    ) -> Iterator[InfillUpdate | InfillResult]:
+        """Yield an update after every denoising step, then exactly one result.
+
+        The middle grows canvas by canvas: each is denoised until its text has ended and settled,
+        or is full; a full one is prefilled and the next begins behind it.
+
+        Raises:
+            OutOfMemory: the device ran out of memory; the engine can go on with other requests.
+        """
+        with self._lock:
+            try:
+                yield from self._stream(request, RunLimits(request.deadline_ms, cancel))
+            except (torch.OutOfMemoryError, MemoryError):
+                self._cache.truncate(0)
+                raise OutOfMemory(
+                    f"The {self._device.type} ran out of memory. Lower max_context_tokens, close "
+                    "other programs that use it, or choose a smaller or quantized model."
+                ) from None
+
+    def describe(self) -> dict[str, Any]:
+        """What is running, for status displays."""
+        weights = list(self._model.parameters())
+        return {
+            "model": self._config.model,
+            "device": str(self._device),
+            "dtype": str(weights[0].dtype).removeprefix("torch."),
+            "num_parameters": sum(p.numel() for p in weights),
+            "num_weight_bytes": sum(p.numel() * p.element_size() for p in weights),
+            "num_cache_bytes": self._cache.num_bytes,
+            "canvas_length": self._model.config.canvas_length,
+            "max_context_tokens": self._generation.max_context_tokens,
+            "prompt": type(self._strategy).__name__,
+            "num_threads": torch.get_num_threads(),
+        }
+
+    def _stream(
+        self, request: InfillRequest, limits: RunLimits
+    ) -> Iterator[InfillUpdate | InfillResult]:
+        run = self._prepare(request, limits)
+        canvas = self._first_canvas(run)
+        entropies: list[float] = []
+        reason: FinishReason | None = limits.stop_reason()
+        while reason is None:
+            reason = yield from self._denoise_canvas(run, canvas)
+            entropies += canvas.entropy[0].tolist()
+            if reason is None:
+                canvas = self._next_canvas(run)
+                reason = limits.stop_reason()
+        num_tokens = len(run.middle.token_ids)
+        yield InfillResult(
+            text=run.middle.text,
+            finish_reason=reason,
+            num_steps=run.num_steps,
+            num_canvases=run.num_canvases,
+            num_tokens=num_tokens,
+            cached_tokens=run.num_cached,
+            prefilled_tokens=run.num_prefilled,
+            mean_entropy=sum(entropies[:num_tokens]) / max(1, num_tokens),
+            timings_ms=limits.timings_ms(),
+        )
+
+    def _prepare(self, request: InfillRequest, limits: RunLimits) -> _Run:
+        """Lay out the prompt and bring the cache up to it."""
+        prompt = self._strategy.build(request)
+        num_cached = self._cache.roll_back_to(prompt.token_ids)
+        self._prefill(prompt.token_ids[num_cached:], limits)
+        return _Run(
+            request,
+            limits,
+            prompt,
+            Middle(
+                self._tokenizer,
+                prompt,
+                self._strategy.end_ids,
+                request.mode,
+                request.max_new_tokens,
+            ),
+            SeededRandom(request.seed, self._model.config.vocab_size, self._device),
+            self._rules(prompt),
+            self._line_closing_ids if request.mode == "line" else self._closing_ids,
+            num_cached,
+            self._cache.num_tokens - num_cached,
+        )
+
+    def _prefill(self, token_ids: Sequence[int], limits: RunLimits) -> None:
+        """Append tokens to the cache, chunk by chunk; stops early when the request must."""
+        begin_ms = limits.elapsed_ms()
+        for begin in range(0, len(token_ids), _PREFILL_CHUNK_TOKENS):
+            if limits.stop_reason() is not None:
+                break
+            chunk = token_ids[begin : begin + _PREFILL_CHUNK_TOKENS]
+            self._cache.expect(chunk, self._model.config.canvas_length)
+            self._model.prefill(torch.tensor([chunk], device=self._device), self._cache)
+        limits.add_ms("prefill", limits.elapsed_ms() - begin_ms)
+
+    def _first_canvas(self, run: _Run) -> Canvas:
+        """Noise; or the draft, partly renoised; or a batch of gaps before the pinned suffix."""
+        noise, random = self._strategy.noise, run.random
+        if run.prompt.anchor is not None:
+            return anchored_canvas(run.prompt.anchor, noise, random, self._device)
+        length = self._model.config.canvas_length
+        if not run.request.draft:
+            return Canvas.noise(1, length, noise, random, self._device)
+        draft_ids = self._tokenizer.encode(run.prompt.healed + run.request.draft)
+        return Canvas.from_draft(
+            torch.tensor(draft_ids, device=self._device),
+            length,
+            _DRAFT_RENOISED_FRACTION,
+            noise,
+            random,
+        )
+
+    def _next_canvas(self, run: _Run) -> Canvas:
+        """Commit the canvas: what it holds joins the prompt, and a new one begins behind it."""
+        self._prefill(run.middle.commit(), run.limits)
+        run.rules = run.rules.after_first_canvas()
+        run.num_canvases += 1
+        length = self._model.config.canvas_length
+        return Canvas.noise(1, length, self._strategy.noise, run.random, self._device)
+
+    def _denoise_canvas(
+        self, run: _Run, canvas: Canvas
+    ) -> Generator[InfillUpdate, None, FinishReason | None]:
+        """Denoise one canvas; returns why the request is done, or None to go on behind it."""
+        settler = Settler(self._generation.settle_steps, self._generation.settle_entropy)
+        steps = denoise(
+            self._model,
+            self._cache,
+            canvas,
+            self._generation,
+            self._strategy.noise,
+            run.random,
+            run.rules,
+        )
+        for step in steps:
+            if len(canvas.current) > 1 and run.prompt.anchor is not None:
+                row_idx = choose_gap(canvas.entropy, run.prompt.anchor.gap_lengths)
+                canvas.keep_row(row_idx)
+                run.middle.limit_to(run.prompt.anchor.gap_lengths[row_idx])
+            if self._strategy.noise.is_absorbing:
+                canvas.close_behind(run.closing_ids, self._strategy.filler_id)
+            run.middle.show(canvas.argmax[0].tolist(), settler.settle(canvas))
+            yield self._update(run, canvas, int(step.accepted[0].sum()))
+            run.num_steps += 1
+            is_final = bool(canvas.pinned.all()) or bool(step.converged.all())
+            ending = run.middle.ending(settled_only=not is_final)
+            if ending is not None:
+                # A gap of fixed length that is full has converged, not run out of room.
+                is_full_gap = ending == "limit" and run.prompt.anchor is not None
+                return "converged" if is_full_gap else _FINISH_REASONS[ending]
+            if (reason := run.limits.stop_reason()) is not None:
+                return reason
+            if is_final:
+                return None
+        return None if run.middle.ending(settled_only=False) is None else "max_steps"
+
+    def _update(self, run: _Run, canvas: Canvas, num_accepted: int) -> InfillUpdate:
+        text, settled_text = run.middle.text, run.middle.settled_text
+        return InfillUpdate(
+            step_idx=run.num_steps,
+            canvas_idx=run.num_canvases - 1,
+            text=text,
+            settled_chars=len(settled_text) if text.startswith(settled_text) else 0,
+            token_entropies=tuple(canvas.entropy[0].tolist()),
+            num_accepted=num_accepted,
+        )
+
+    def _rules(self, prompt: Prompt) -> TokenRules:
+        end_ids = list(self._strategy.end_ids)
+        banned = list(self._strategy.banned_ids)
+        if prompt.anchor is not None:
+            banned += end_ids  # the gap ends where the suffix begins, nowhere else
+        return TokenRules(
+            banned=self._ids(banned),
+            first_banned=self._ids(end_ids),
+            first_allowed=self._ids(prompt.first_allowed_ids),
+        )
+
+    def _ids(self, token_ids: Sequence[int]) -> torch.Tensor | None:
+        return torch.tensor(token_ids, device=self._device) if token_ids else None

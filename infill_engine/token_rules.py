@@ -1,0 +1,56 @@
+"""Which tokens a canvas position may hold: banned everywhere, or only some at the first one.
+
+Works on logits, before the temperature. Knows nothing of why a token is banned.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TokenRules:
+    """Limits on what may be sampled.
+
+    Attributes:
+        banned: [n] int64 ids that may stand nowhere, or None.
+        first_banned: [n] int64 ids that may not stand at canvas position 0, or None.
+        first_allowed: [n] int64 ids, the only ones for position 0 (token healing), or None.
+    """
+
+    banned: Tensor | None = None
+    first_banned: Tensor | None = None
+    first_allowed: Tensor | None = None
+
+    def after_first_canvas(self) -> "TokenRules":
+        """The rules for canvases that continue a middle: position 0 is nothing special there."""
+        return TokenRules(banned=self.banned)
+
+    def apply(self, logits: Tensor, positions: Tensor) -> Tensor:
+        """Set forbidden logits to -inf, in place.
+
+        Args:
+            logits: [N, V] float32, modified.
+            positions: [N] canvas position of each row.
+
+        Returns:
+            `logits`.
+        """
+        minus_infinity = float("-inf")
+        if self.banned is not None:
+            logits[:, self.banned] = minus_infinity
+        if self.first_banned is None and self.first_allowed is None:
+            return logits
+        first = positions == 0
+        if not bool(first.any()):
+            return logits
+        rows = logits[first]
+        if self.first_banned is not None:
+            rows[:, self.first_banned] = minus_infinity
+        if self.first_allowed is not None:
+            limited = torch.full_like(rows, minus_infinity)
+            limited[:, self.first_allowed] = rows[:, self.first_allowed]
+            rows = limited
+        logits[first] = rows
+        return logits
