@@ -1,0 +1,1 @@
+"""Finds, starts and talks to the engine process. Never imports torch, knows nothing of LSP."""

@@ -1,0 +1,159 @@
+"""The life of the engine's process: take a port, tell where, serve, end.
+
+Ends on SIGTERM or SIGINT, or when idle for long; the state file goes with it. Knows nothing of
+what is served (see `app`).
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import secrets
+import signal
+import socket
+from typing import NoReturn
+
+import uvicorn
+
+from infill_engine.api import ConfigError
+from infill_engine.process_state import (
+    find_process,
+    hold_lock,
+    own_state,
+    read_state,
+    remove_state,
+    write_state,
+)
+from infill_engine.server.app import build_app
+from infill_engine.server.engine_worker import DescribedEngine, EngineLoader, EngineWorker
+from infill_engine.server.engine_worker import LoadProgress as LoadProgress
+from infill_engine.server.log_file import start_logging
+from infill_engine.server.metrics import EngineMetrics
+from infill_engine.server.options import ServerOptions
+
+logger = logging.getLogger(__name__)
+
+_WORKER_GRACE_S = 3.0
+"""Longest wait for the worker on the way out: far above one denoising step."""
+_LOCK_TIMEOUT_S = 10.0
+
+
+def run_engine_server(
+    options: ServerOptions, load_engine: EngineLoader | None = None, log_to_stderr: bool = False
+) -> NoReturn:
+    """Serve until told to stop or idle for long, then end the process with exit code 0.
+
+    Call from the main thread of a process that has nothing else to do.
+
+    Args:
+        options: what to serve and how.
+        load_engine: loads the engine in the worker's thread; None loads `options.model`.
+        log_to_stderr: whether log records also go to stderr.
+
+    Raises:
+        ConfigError: the port is taken, another engine of the user runs, or the state file cannot
+            be written.
+    """
+    start_logging(log_to_stderr)
+    token = secrets.token_urlsafe(32)
+    listener = _announce(options, token)
+    metrics = EngineMetrics()
+    worker = EngineWorker(load_engine or _loader_of(options), options.max_queued_requests, metrics)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_app(options, token, worker, metrics),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+    )
+    # uvicorn shuts down on these and then raises them again for the handlers it found: with the
+    # default ones the process would die here, its state file left behind.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    try:
+        worker.start()
+        asyncio.run(_serve(server, listener, worker, options.idle_exit_minutes * 60))
+    finally:
+        remove_state(os.getpid())
+        worker.close(_WORKER_GRACE_S)
+        logger.info("engine ended")
+        logging.shutdown()
+    # Nothing is left to save. Leaving through Python would take a second for torch's modules, and
+    # under a thread that is still inside a kernel it can abort with a core dump.
+    os._exit(0)
+
+
+def _announce(options: ServerOptions, token: str) -> socket.socket:
+    with hold_lock("state", _LOCK_TIMEOUT_S):
+        state = read_state()
+        if state is not None and find_process(state) is not None:
+            raise ConfigError(
+                f"An engine of yours is already running (pid {state.pid}, port {state.port}). "
+                "Stop it with `infill-ls engine stop` first."
+            )
+        listener = _listen(options.port)
+        port = listener.getsockname()[1]
+        try:
+            write_state(own_state(port, token, options.model))
+        except ConfigError:
+            listener.close()
+            raise
+    logger.info("engine listens on 127.0.0.1:%d for model %s", port, options.model)
+    return listener
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere this option would let two processes share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+    except OSError as error:
+        listener.close()
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
+        raise ConfigError(
+            f"Port {port} on 127.0.0.1 {reason}. Give another with --port, or 0 for a free one."
+        ) from None
+    return listener
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, worker: EngineWorker, max_idle_s: float
+) -> None:
+    watcher = asyncio.create_task(_exit_when_idle(server, worker, max_idle_s))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watcher.cancel()
+
+
+async def _exit_when_idle(server: uvicorn.Server, worker: EngineWorker, max_idle_s: float) -> None:
+    while max_idle_s > 0:
+        await asyncio.sleep(min(max_idle_s / 4, 5.0))
+        if worker.idle_s >= max_idle_s:
+            logger.info("idle for %.0f s, ending", worker.idle_s)
+            server.should_exit = True
+            return
+
+
+def _loader_of(options: ServerOptions) -> EngineLoader:
+    def load(progress: LoadProgress) -> DescribedEngine:
+        # Imported here, in the worker's thread: torch takes a second, the port is open before.
+        progress("importing torch", 0.0)
+        from infill_engine.config import EngineConfig
+        from infill_engine.engine import Engine
+
+        config = EngineConfig(
+            model=options.model,
+            device=options.device,
+            num_threads=options.num_threads,
+            max_context_tokens=options.max_context_tokens,
+        )
+        return Engine.load(config, progress)
+
+    return load
