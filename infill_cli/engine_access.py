@@ -1,0 +1,57 @@
+"""The command line's way to an engine: found or started on demand, with a progress line.
+
+Knows nothing of requests.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from infill_client.address import EngineAddress
+from infill_client.launcher import ensure_engine
+from infill_client.settings import EngineSettings, read_settings
+
+
+def connect(settings: EngineSettings | None = None) -> EngineAddress:
+    """Return an engine that is ready, starting one if needed; progress goes to stderr.
+
+    Raises:
+        InfillError: no engine could be started, or its model could not be loaded.
+    """
+    settings = settings or read_settings()
+    with show_progress() as on_progress:
+        return ensure_engine(settings, on_progress=on_progress, restart_failed=True)
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str, float], None]]:
+    """Yield what to call with (what is done, share done): a bar on a terminal, lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _print_new_stages()
+        return
+    # Imported late: rich takes longer to import than a running engine takes to answer.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("looking for the engine", total=1.0)
+        yield lambda stage, fraction: progress.update(task, description=stage, completed=fraction)
+
+
+def _print_new_stages() -> Callable[[str, float], None]:
+    seen: set[str] = set()
+
+    def on_progress(stage: str, _fraction: float) -> None:
+        if stage not in seen:
+            seen.add(stage)
+            click.echo(f"{stage} ...", err=True)
+
+    return on_progress

@@ -1,0 +1,103 @@
+"""`infill-ls engine run|start|status|stop`: the engine's process by hand.
+
+Usually nobody needs it: the engine starts when first asked and ends when idle. Knows nothing of
+requests.
+"""
+
+import dataclasses
+import json
+
+import click
+
+from infill_client.settings import read_settings
+
+
+@click.group(short_help="Run, start, look at or stop the engine's process.")
+def engine() -> None:
+    """Look after the engine's process, which all editors and commands share."""
+
+
+@engine.command()
+@click.option("--model", default=None, help="Name or folder; else the one chosen.")
+@click.option("--device", default=None, help="auto, cpu, cuda or cuda:N.")
+@click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
+@click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
+@click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--idle-exit-minutes", type=float, default=None, help="End after so long idle; 0 never."
+)
+def run(
+    model: str | None,
+    device: str | None,
+    num_threads: int | None,
+    max_context_tokens: int | None,
+    port: int,
+    idle_exit_minutes: float | None,
+) -> None:
+    """Run the engine here, in the foreground, with its log on stderr; Ctrl-C ends it."""
+    from infill_engine.server.options import ServerOptions
+    from infill_engine.server.run import run_engine_server
+
+    chosen = read_settings()
+    options = ServerOptions(
+        model=model or chosen.model,
+        device=device or chosen.device,
+        num_threads=num_threads if num_threads is not None else chosen.num_threads,
+        max_context_tokens=(
+            max_context_tokens if max_context_tokens is not None else chosen.max_context_tokens
+        ),
+        port=port,
+        idle_exit_minutes=(
+            idle_exit_minutes if idle_exit_minutes is not None else chosen.idle_exit_minutes
+        ),
+    )
+    run_engine_server(options, log_to_stderr=True)
+
+
+@engine.command()
+def start() -> None:
+    """Start the engine in the background, unless it runs, and wait until it is ready."""
+    from infill_cli.engine_access import connect
+
+    address = connect()
+    click.echo(f"The engine is ready at {address.url}.")
+
+
+@engine.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything it says of itself.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Say how the engine is; exit code 1 when none runs."""
+    from infill_client.launcher import find_engine
+    from infill_engine.process_state import log_folder
+
+    found = find_engine()
+    if found is None:
+        click.echo(json.dumps({"status": "stopped"}) if as_json else "No engine is running.")
+        ctx.exit(1)
+    state, health = found
+    if as_json:
+        whole = {"pid": state.pid, "url": state.url, **dataclasses.asdict(health)}
+        click.echo(json.dumps(whole, indent=2))
+        return
+    click.echo(f"status   {health.status}")
+    if health.status == "loading":
+        click.echo(f"stage    {health.stage} ({health.fraction:.0%})")
+    if health.why:
+        click.echo(f"why      {health.why}")
+    click.echo(f"process  {state.pid} at {state.url}, version {health.version}")
+    click.echo(f"model    {health.model}")
+    for name, value in health.details.items():
+        if name != "model":
+            click.echo(f"         {name}: {value}")
+    click.echo(f"work     {health.num_running} running, {health.num_queued} waiting")
+    click.echo(f"log      {log_folder() / 'engine.log'}")
+
+
+@engine.command()
+def stop() -> None:
+    """Stop the engine; the next request starts it again."""
+    from infill_client.launcher import stop_engine
+
+    state = stop_engine()
+    click.echo("No engine was running." if state is None else f"Stopped the engine ({state.pid}).")
