@@ -1,0 +1,18 @@
+// Says how the language server is started and which documents it sees. Knows nothing of what the
+// user is shown.
+
+import * as vscode from "vscode";
+import { LanguageClient, LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
+
+import { readServerCommand, readServerSettings } from "./settings";
+
+export function createClient(log: vscode.LogOutputChannel): LanguageClient {
+  const [command, ...args] = readServerCommand();
+  const serverOptions: ServerOptions = { command, args };
+  const clientOptions: LanguageClientOptions = {
+    documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
+    initializationOptions: readServerSettings(),
+    outputChannel: log,
+  };
+  return new LanguageClient("infill-ls", "infill-ls", serverOptions, clientOptions);
+}

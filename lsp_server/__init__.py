@@ -1,0 +1,1 @@
+"""The only Python of this project that knows LSP; never imports torch."""

@@ -1,0 +1,49 @@
+"""Starts the language server on stdin and stdout, as an editor does.
+
+Sees to it that nothing but LSP reaches stdout and that no user's code reaches a log. Knows nothing
+of LSP's methods.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from lsp_server.server import create_server
+
+LOG_LEVELS = ("off", "error", "info", "debug")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until the client ends the connection; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lsp_server", description="Speak LSP on stdin and stdout."
+    )
+    parser.add_argument("--stdio", action="store_true", help="accepted, and always the case")
+    parser.add_argument(
+        "--log-level", choices=LOG_LEVELS, default="off", help="what is written to stderr"
+    )
+    arguments = parser.parse_args(argv)
+    set_up_logging(arguments.log_level)
+    protocol_out = sys.stdout.buffer
+    # A stray print would end the connection: LSP owns stdout.
+    sys.stdout = sys.stderr
+    create_server().start_io(sys.stdin.buffer, protocol_out)
+    return 0
+
+
+def set_up_logging(level: str) -> None:
+    """Log to stderr from `level` up, or not at all.
+
+    pygls logs whole messages, which are the user's code: it is kept silent at every level.
+    """
+    logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)
+    if level == "off":
+        logging.disable(logging.CRITICAL)
+        return
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("lsp_server").setLevel(level.upper())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

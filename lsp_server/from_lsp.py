@@ -1,0 +1,116 @@
+"""Translates what a client sends into plain data: positions, edits, paths and the infill request.
+
+With to_lsp.py the only file that knows both LSP's types and the engine's. Knows nothing of how a
+request is answered. Step 2 of the way from keystroke to ghost text.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from urllib.parse import unquote, urlsplit
+
+from lsprotocol import types
+from pygls.uris import to_fs_path
+
+from infill_engine.api import InfillRequest
+from lsp_server.context import FillMode, choose_mode
+from lsp_server.documents import OpenDocument, TextEdit
+from lsp_server.positions import PositionEncoding
+from lsp_server.settings import ServerSettings
+
+SIDE_CHARS = 200_000
+"""Characters sent on each side of the cursor, at most, cut at a line: far more than any token
+budget keeps (128 K tokens of code are about 400,000), far less than a keystroke should carry."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def edits_from_changes(
+    changes: Iterable[types.TextDocumentContentChangeEvent],
+) -> list[TextEdit | str]:
+    """Turn a didChange's content changes into edits, in order; a str is a whole new text."""
+    edits: list[TextEdit | str] = []
+    for change in changes:
+        if isinstance(change, types.TextDocumentContentChangePartial):
+            start, end = change.range.start, change.range.end
+            edits.append(
+                TextEdit(start.line, start.character, end.line, end.character, change.text)
+            )
+        else:
+            edits.append(change.text)
+    return edits
+
+
+def sides_of_cursor(
+    document: OpenDocument, position: types.Position, encoding: PositionEncoding
+) -> tuple[str, str]:
+    """Return the text before and after the cursor, with LF line endings.
+
+    Each side is cut to `SIDE_CHARS`, keeping what is nearest the cursor. CR and CRLF become LF,
+    which is what models are trained on. Half a surrogate pair, which JSON can carry but UTF-8 can
+    not, becomes U+FFFD.
+    """
+    line_idx, char_offset = document.locate(position.line, position.character, encoding)
+    line = document.lines[line_idx]
+    before = [line[:char_offset]]
+    num_chars = char_offset
+    for previous in reversed(document.lines[:line_idx]):
+        num_chars += len(previous)
+        if num_chars > SIDE_CHARS:
+            break
+        before.append(previous)
+    after = [line[char_offset:]]
+    num_chars = len(after[0])
+    for following in document.lines[line_idx + 1 :]:
+        num_chars += len(following)
+        if num_chars > SIDE_CHARS:
+            break
+        after.append(following)
+    prefix = "".join(reversed(before))[-SIDE_CHARS:]
+    return _as_sent(prefix), _as_sent("".join(after)[:SIDE_CHARS])
+
+
+def _as_sent(text: str) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def relative_path(uri: str, workspace_folders: Sequence[str]) -> str:
+    """Return the document's path as the model sees it: inside its workspace folder, else its name.
+
+    Never an absolute path: where a user's files lie is nothing the model needs.
+    """
+    path = to_fs_path(uri) if uri.startswith("file:") else unquote(urlsplit(uri).path)
+    path = path or uri
+    for folder_uri in workspace_folders:
+        folder = to_fs_path(folder_uri)
+        if folder and PurePath(path).is_relative_to(folder):
+            return PurePath(path).relative_to(folder).as_posix()
+    return PurePath(path).name
+
+
+def build_request(
+    document: OpenDocument,
+    position: types.Position,
+    encoding: PositionEncoding,
+    settings: ServerSettings,
+    workspace_folders: Sequence[str],
+) -> InfillRequest:
+    """Build the request for the gap at `position`, which is clamped to the document."""
+    prefix, suffix = sides_of_cursor(document, position, encoding)
+    mode: FillMode
+    if settings.mode == "auto":
+        mode = choose_mode(prefix, suffix, document.language_id)
+    else:
+        mode = settings.mode
+    return InfillRequest(
+        prefix=prefix,
+        suffix=suffix,
+        language_id=document.language_id,
+        path=relative_path(document.uri, workspace_folders),
+        mode=mode,
+        max_new_tokens=(settings.line_max_tokens if mode == "line" else settings.block_max_tokens),
+        deadline_ms=settings.deadline_ms,
+        seed=settings.seed,
+    )

@@ -1,0 +1,84 @@
+"""pygls with its gaps closed: the protocol and server classes that the handlers run on.
+
+Documents are mirrored by documents.py alone; a malformed request is answered; no error message
+carries text of a user's. Knows nothing of what any handler does.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import converters, types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+    from lsp_server.session import Session
+
+INFILL_STATUS = "infill/status"
+"""Custom notification to the client: {"state": ..., "message": ...}."""
+
+
+class InfillProtocol(LanguageServerProtocol):
+    """pygls' protocol with two changes, see the module's docstring."""
+
+    def __init__(self, server: "InfillServer", converter: "Converter") -> None:
+        super().__init__(server, converter)
+        # pygls' own mirror splits lines where LSP does not, and every edit would be paid for twice.
+        for method in (
+            types.TEXT_DOCUMENT_DID_OPEN,
+            types.TEXT_DOCUMENT_DID_CHANGE,
+            types.TEXT_DOCUMENT_DID_CLOSE,
+        ):
+            self.fm.builtin_features.pop(method, None)
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Turn JSON into LSP's types, answering a request that can not be: pygls forgets it."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+
+class InfillServer(LanguageServer):
+    """The server object every handler gets first.
+
+    Attributes:
+        session: state of the connection; set by the handler of `initialize`.
+    """
+
+    session: "Session"
+
+    def __init__(
+        self,
+        version: str,
+        converter_factory: "Callable[[], Converter]" = converters.get_converter,
+    ) -> None:
+        super().__init__(
+            "infill-ls",
+            version,
+            protocol_cls=InfillProtocol,
+            converter_factory=converter_factory,
+        )
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Tell the client that a message failed, by the kind of error: its text may hold code."""
+        self.log(types.MessageType.Error, f"A message could not be handled: {_kind_of(error)}.")
+
+    def log(self, message_type: types.MessageType, message: str) -> None:
+        """Write one line to the client's log."""
+        self.window_log_message(types.LogMessageParams(type=message_type, message=message))
+
+    def notify_status(self, state: str, message: str) -> None:
+        """Send `infill/status`, and the same words to the client's log."""
+        self.protocol.notify(INFILL_STATUS, {"state": state, "message": message})
+        self.log(types.MessageType.Info, message)
+
+
+def _kind_of(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return type(cause).__name__

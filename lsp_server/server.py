@@ -1,0 +1,33 @@
+"""Read first: every LSP method the server answers, on one screen.
+
+Knows nothing of what the methods do; that is handlers.py.
+"""
+
+from importlib.metadata import version
+
+from lsprotocol import types
+
+from lsp_server import handlers
+from lsp_server.protocol import INFILL_STATUS, InfillServer
+
+
+def create_server() -> InfillServer:
+    """Build the server with every method registered, ready to be started on a transport."""
+    server = InfillServer(version("infill-ls"))
+    register = server.feature
+
+    register(types.INITIALIZE)(handlers.initialize)
+    register(types.INITIALIZED)(handlers.initialized)
+    register(types.SHUTDOWN)(handlers.shutdown)
+
+    register(types.TEXT_DOCUMENT_DID_OPEN)(handlers.did_open)
+    register(types.TEXT_DOCUMENT_DID_CHANGE)(handlers.did_change)
+    register(types.TEXT_DOCUMENT_DID_CLOSE)(handlers.did_close)
+    register(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(handlers.did_change_configuration)
+
+    # Without options pygls advertises nothing.
+    register(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
+        handlers.inline_completion
+    )
+    register(INFILL_STATUS)(handlers.status)
+    return server

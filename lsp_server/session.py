@@ -1,0 +1,106 @@
+"""State of one connection to an editor: settings, open documents, queue and engine.
+
+Decides when nothing may be suggested, and says why. Knows nothing of LSP's methods.
+"""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlparse
+
+from lsp_server.documents import DocumentStore, OpenDocument
+from lsp_server.engine_connection import Connect, EngineConnection, EngineStatus
+from lsp_server.positions import PositionEncoding
+from lsp_server.request_queue import RequestQueue
+from lsp_server.settings import ServerSettings
+
+Notify = Callable[[str, str], None]
+"""Tells the editor a state and a message for the user."""
+MakeConnect = Callable[[ServerSettings], Connect]
+
+
+class Session:
+    """Everything that lives as long as the connection.
+
+    Attributes:
+        settings: as last given by the client.
+        encoding: what positions count, as negotiated.
+        documents: the open documents.
+        queue: newest request wins, per document.
+        engine: the way to the engine.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        encoding: PositionEncoding,
+        make_connect: MakeConnect,
+        notify: Notify,
+    ) -> None:
+        self.settings = settings
+        self.encoding: PositionEncoding = encoding
+        self.documents = DocumentStore()
+        self.queue = RequestQueue()
+        self._make_connect = make_connect
+        self._notify = notify
+        self._told: set[tuple[str, str]] = set()
+        self.engine = self._new_engine()
+
+    def start_engine(self) -> None:
+        """Have the engine ready before the first request, unless suggestions are off."""
+        if self.settings.enabled:
+            self.engine.start()
+
+    async def change_settings(self, settings: ServerSettings) -> None:
+        """Take new settings; another engine address means another engine.
+
+        Modifies: settings, engine.
+        """
+        old, self.settings = self.settings, settings
+        if (old.engine_url, old.engine_token) != (settings.engine_url, settings.engine_token):
+            old_engine, self.engine = self.engine, self._new_engine()
+            await old_engine.close()
+        self.start_engine()
+
+    async def close(self) -> None:
+        """Let go of the engine, which may go on for other editors."""
+        await self.engine.close()
+
+    def why_withheld(self, document: OpenDocument) -> str | None:
+        """Say in a sentence why nothing is suggested in `document`; None when something may be."""
+        if not self.settings.enabled:
+            return 'Suggestions are switched off by the setting "enabled".'
+        if document.language_id in self.settings.disabled_languages:
+            return (
+                f'Suggestions are switched off for "{document.language_id}" by the setting '
+                '"disabledLanguages".'
+            )
+        if document.is_binary:
+            return f"{_name_of(document.uri)} is a binary file; nothing is suggested there."
+        if document.num_chars > self.settings.max_document_chars:
+            return (
+                f"{_name_of(document.uri)} has {document.num_chars} characters; suggestions stop "
+                f'at {self.settings.max_document_chars} (setting "maxDocumentChars").'
+            )
+        return None
+
+    def tell_withheld(self, uri: str, reason: str) -> None:
+        """Tell the user once per document and reason that nothing is suggested there."""
+        if (uri, reason) not in self._told:
+            self._told.add((uri, reason))
+            self._notify("withheld", reason)
+
+    def forget(self, uri: str) -> None:
+        """Drop what is kept for a document that was closed."""
+        self.documents.close(uri)
+        self.queue.supersede(uri)
+        self._told = {told for told in self._told if told[0] != uri}
+
+    def _new_engine(self) -> EngineConnection:
+        return EngineConnection(self._make_connect(self.settings), self._tell_status)
+
+    def _tell_status(self, status: EngineStatus) -> None:
+        self._notify(status.state, status.message)
+
+
+def _name_of(uri: str) -> str:
+    return PurePosixPath(unquote(urlparse(uri).path)).name or "This document"

@@ -1,0 +1,23 @@
+"""A scripted engine, and an editor whose server talks to it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from .editor import Editor, running_editor
+from .fake_engine import TOKEN, FakeEngine, running_fake_engine
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    with running_fake_engine() as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture
+async def editor(engine: FakeEngine) -> AsyncIterator[Editor]:
+    """The engine is ready."""
+    async with running_editor({"engine": {"url": engine.url, "token": TOKEN}}) as running:
+        await running.wait_for_status("ready")
+        yield running

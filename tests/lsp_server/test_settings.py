@@ -1,0 +1,70 @@
+"""Settings: every entry that is not used is named, and never spoils the others."""
+
+import pytest
+
+from lsp_server.settings import KNOWN_KEYS, ServerSettings, parse_settings
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert parse_settings(None) == (ServerSettings(), ())
+    assert parse_settings({}) == (ServerSettings(), ())
+    assert parse_settings([]) == (ServerSettings(), ())  # Neovim's empty table
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"deadlineMs": 200, "engine": {"url": "http://127.0.0.1:1/"}},
+        {"deadlineMs": 200, "engine.url": "http://127.0.0.1:1"},
+        {"infill": {"deadlineMs": 200, "engine": {"url": "http://127.0.0.1:1"}}},
+    ],
+)
+def test_nested_dotted_and_under_one_key(given: dict[str, object]) -> None:
+    expected = ServerSettings(deadline_ms=200, engine_url="http://127.0.0.1:1")
+    assert parse_settings(given) == (expected, ())
+
+
+def test_what_is_not_mentioned_stays() -> None:
+    base = ServerSettings(seed=7, mode="line")
+    assert parse_settings({"seed": 8}, base)[0] == ServerSettings(seed=8, mode="line")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("enabled", "yes", "true or false"),
+        ("deadlineMs", 10, "from 50 to 60000"),
+        ("deadlineMs", True, "from 50 to 60000"),
+        ("deadlineMs", 100.5, "from 50 to 60000"),
+        ("mode", "lines", '"auto", "line", "block"'),
+        ("disabledLanguages", "python", "list"),
+        ("disabledLanguages", [1], "list"),
+        ("engine.url", "ftp://x", "http://"),
+        ("engine.token", 5, "string"),
+    ],
+)
+def test_a_wrong_value_is_named_and_the_rest_works(key: str, value: object, allowed: str) -> None:
+    settings, problems = parse_settings({key: value, "seed": 3})
+    assert settings == ServerSettings(seed=3)
+    assert len(problems) == 1
+    assert f'"{key}"' in problems[0] and allowed in problems[0]
+
+
+def test_an_unknown_key_is_named_with_the_known_ones() -> None:
+    settings, problems = parse_settings({"deadlineMS": 100})
+    assert settings == ServerSettings()
+    assert '"deadlineMS"' in problems[0]
+    assert all(key in problems[0] for key in KNOWN_KEYS)
+
+
+def test_no_problem_repeats_a_value() -> None:
+    _, problems = parse_settings({"engine.token": ["s3cret"], "tokne": "s3cret"})
+    assert len(problems) == 2
+    assert "s3cret" not in " ".join(problems)
+
+
+@pytest.mark.parametrize("given", [["x"], "x", 3])
+def test_no_object_changes_nothing(given: object) -> None:
+    settings, problems = parse_settings(given)
+    assert settings == ServerSettings()
+    assert len(problems) == 1
