@@ -1,0 +1,1 @@
+"""Measures quality and latency; each module with a `main` runs as `python -m benchmarks.NAME`."""
