@@ -13,7 +13,7 @@ import torch
 from infill_kernels import token_statistics
 from torch import Tensor
 
-from infill_engine.acceptance import accept_by_entropy
+from infill_engine.acceptance import accept
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma, PromptCache
@@ -43,7 +43,7 @@ def denoise(
 
     1. Run the decoder on the current canvas with the last step's belief as self-conditioning.
     2. Sample every free position at the scheduled temperature.
-    3. Accept the most certain positions (arXiv:2505.24857) and renoise the others.
+    3. Accept positions within the entropy bound and renoise the others.
     4. Test every row for convergence; converged rows no longer change.
 
     A schedule with t_max = 0 is greedy: the most probable token is taken, entropies are those of
@@ -72,7 +72,7 @@ def denoise(
         # 2. Sample every free position.
         sampled = _predict(model, canvas, hidden, schedule.temperature(step_idx), random, rules)
         # 3. Accept and renoise.
-        accepted = accept_by_entropy(canvas.open_entropy, schedule.entropy_bound)
+        accepted = accept(canvas.open_entropy, schedule.entropy_bound, schedule.acceptance_order)
         if noise.is_absorbing:
             canvas.pin(accepted & ~canvas.pinned, sampled)
         else:

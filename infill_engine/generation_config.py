@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from infill_engine.acceptance import ACCEPTANCE_ORDERS, AcceptanceOrder
 from infill_engine.api import CheckpointError
 from infill_engine.model.config import read_json_object
 
@@ -26,8 +27,9 @@ class GenerationConfig:
 
     Attributes:
         max_denoising_steps: steps after which a canvas is taken as it is, at least 1.
-        entropy_bound: nats; positions are accepted, surest first, while the entropy of those
-            before them sums to no more. Above 0.
+        entropy_bound: nats that the positions accepted together may hold beside the least sure
+            of them. Above 0.
+        acceptance_order: whether the surest positions are accepted first, or those from the left.
         t_min: temperature that the schedule falls towards, at most `t_max`; both 0 is greedy.
         t_max: temperature of the first step.
         stability_threshold: earlier steps whose argmax canvas must agree to stop; 0 asks none.
@@ -43,6 +45,7 @@ class GenerationConfig:
 
     max_denoising_steps: int = 48
     entropy_bound: float = 0.1
+    acceptance_order: AcceptanceOrder = "surest"
     t_min: float = 0.4
     t_max: float = 0.8
     stability_threshold: int = 1
@@ -76,6 +79,9 @@ class GenerationConfig:
         self._require("t_max", self.t_max >= self.t_min, f"at least t_min, {self.t_min}")
         self._require("eos_token_ids", all(i >= 0 for i in self.eos_token_ids), "0 or more each")
         self._require("noise", self.noise in NOISES, " or ".join(map(repr, NOISES)))
+        orders = ACCEPTANCE_ORDERS
+        allowed = " or ".join(map(repr, orders))
+        self._require("acceptance_order", self.acceptance_order in orders, allowed)
 
     def temperature(self, step_idx: int) -> float:
         """Temperature of step `step_idx` (from 0), falling linearly from t_max towards t_min."""
@@ -108,8 +114,11 @@ class GenerationConfig:
         }
         infill = _object(raw, "infill")
         fields |= _numbers(infill, ints="max_context_tokens settle_steps", floats="settle_entropy")
-        if infill.get("noise") is not None:
-            fields["noise"] = infill["noise"]
+        fields |= {
+            name: infill[name]
+            for name in ("noise", "acceptance_order")
+            if infill.get(name) is not None
+        }
         if raw.get("eos_token_id") is not None:
             fields["eos_token_ids"] = _token_ids(raw["eos_token_id"])
         return cls(**fields)
@@ -131,6 +140,7 @@ class GenerationConfig:
             "bos_token_id": self.bos_token_id,
             "infill": {
                 "noise": self.noise,
+                "acceptance_order": self.acceptance_order,
                 "max_context_tokens": self.max_context_tokens,
                 "settle_steps": self.settle_steps,
                 "settle_entropy": self.settle_entropy,

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infill_engine.acceptance import accept_by_entropy
+from infill_engine.acceptance import AcceptanceOrder, accept
 from infill_engine.batch_cache import BatchCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.prompt_format import NUM_SPECIAL_TOKENS, SPECIAL_TOKEN_NAMES
-from training.noise import MASK_ID, Noise, noise_canvas
+from training.noise import MASK_ID, Noise, behind_frontier, noise_canvas, scattered
 from training.objective import PAD_ID, Canvases, choose_canvases
 from training.shards import ShardReader
 from training.spans import SINGLE_LINE_KINDS, SpanKind
@@ -30,8 +30,9 @@ _SEED = 1234
 class Decoding:
     """How to decode: steps, entropy bound in nats, and whether a step's belief feeds the next."""
 
-    num_steps: int = 8
-    entropy_bound: float = 1.0
+    num_steps: int = 32
+    entropy_bound: float = 0.5
+    order: AcceptanceOrder = "leading"
     uses_beliefs: bool = True
 
 
@@ -41,22 +42,29 @@ class Quality:
 
     Attributes:
         loss_at: nats per noised token at each of LEVELS, end mark included, padding not.
+        next_loss: nats of the first noised token where all before it is clean.
         exact_match: share of one-line middles written token by token as in the source.
         right_length: share of them with the end mark at the right place.
+        right_tokens: mean share of their tokens before the first wrong one.
+        num_steps: denoising steps until a one-line middle has ended, mean.
         num_examples: one-line examples decoded.
     """
 
     loss_at: tuple[float, ...]
+    next_loss: float
     exact_match: float
     right_length: float
+    right_tokens: float
+    num_steps: float
     num_examples: int
 
     def line(self) -> str:
         """One printable line."""
         losses = " ".join(f"{t}:{x:.3f}" for t, x in zip(LEVELS, self.loss_at, strict=False))
         return (
-            f"loss at {losses}; exact match {self.exact_match:.1%}, right length "
-            f"{self.right_length:.1%} of {self.num_examples}"
+            f"loss at {losses} next {self.next_loss:.3f}; exact match {self.exact_match:.1%}, "
+            f"right length {self.right_length:.1%}, right tokens {self.right_tokens:.1%}, "
+            f"{self.num_steps:.1f} steps, of {self.num_examples}"
         )
 
 
@@ -72,31 +80,30 @@ def evaluate(
 ) -> Quality:
     """Score `model` on the first examples of `reader` whose middle fits one canvas.
 
-    Exact match counts single-line gaps only.
+    All but the losses count single-line gaps only.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    sums, counts = torch.zeros(len(levels)), torch.zeros(len(levels))
-    num_exact = num_right_length = num_lines = 0
+    sums, counts = torch.zeros(len(levels) + 1), torch.zeros(len(levels) + 1)
+    scores: list[tuple[bool, bool, float, int]] = []
     for canvases, is_line in _batches(model, reader, num_examples, batch_size):
         cache, lengths = _prefill(model, canvases)
-        for idx, level in enumerate(levels):
-            total, count = _loss_at(
-                model, cache, lengths, canvases.canvas_ids, level, noise, generator
+        for idx, is_scored in enumerate(_noised_positions(canvases.canvas_ids, levels, generator)):
+            total, count = _loss_of(
+                model, cache, lengths, canvases.canvas_ids, *is_scored, noise, generator
             )
             sums[idx] += total
             counts[idx] += count
-        decoded = decode(model, cache, lengths, len(is_line), noise, decoding)
-        matches = [
-            _until_end(row) == _until_end(wanted)
-            for row, wanted in zip(decoded.tolist(), canvases.canvas_ids.tolist(), strict=True)
+        decoded, num_steps = decode(model, cache, lengths, len(is_line), noise, decoding)
+        scores += [
+            (*_compare(ids, wanted), steps)
+            for ids, wanted, steps, line in zip(
+                decoded.tolist(), canvases.canvas_ids.tolist(), num_steps, is_line, strict=True
+            )
+            if line
         ]
-        same_length = _end(decoded) == _end(canvases.canvas_ids)
-        num_exact += sum(m for m, line in zip(matches, is_line, strict=True) if line)
-        num_right_length += int((same_length & torch.tensor(is_line)).sum())
-        num_lines += sum(is_line)
-    losses = (sums / counts.clamp_min(1)).tolist()
-    share = 1 / max(num_lines, 1)
-    return Quality(tuple(losses), num_exact * share, num_right_length * share, num_lines)
+    *losses, next_loss = (sums / counts.clamp_min(1)).tolist()
+    exact, length, tokens, steps = np.array(scores or [(0, 0, 0, 0)], float).mean(axis=0).tolist()
+    return Quality(tuple(losses), next_loss, exact, length, tokens, steps, len(scores))
 
 
 @torch.no_grad()
@@ -107,8 +114,8 @@ def decode(
     num_rows: int,
     noise: Noise,
     decoding: Decoding,
-) -> Tensor:
-    """Greedy canvases [B, C] after at most `decoding.num_steps` steps, on the CPU."""
+) -> tuple[Tensor, list[int]]:
+    """Greedy canvases [B, C] on the CPU, and the steps after which each had settled its end."""
     config, device = model.config, model.embed_tokens.weight.device
     generator = torch.Generator().manual_seed(_SEED)
     shape = (num_rows, config.canvas_length)
@@ -123,25 +130,33 @@ def decode(
 
     current = fresh()
     settled = torch.zeros(shape, dtype=torch.bool, device=device)
+    num_steps = torch.zeros(num_rows, dtype=torch.long, device=device)
     soft: Tensor | None = None
     best = current
     for _ in range(decoding.num_steps):
+        num_steps += ~_has_ended(best, settled)
         hidden = model.denoise(current, cache, soft, prompt_lengths=lengths)
         entropy, argmax, believed = _statistics(model, hidden)
         entropy = entropy.masked_fill(settled, 0.0)
         argmax = torch.where(settled, current, argmax)
-        accepted = accept_by_entropy(entropy, decoding.entropy_bound)
+        accepted = accept(entropy, decoding.entropy_bound, decoding.order)
         best = argmax
         if absorbing:
             settled |= accepted
             current = torch.where(settled, argmax, current)
-            if bool(settled.all()):
+            if bool(_has_ended(best, settled).all()):
                 break
         else:
             current = torch.where(accepted, argmax, fresh())
         if decoding.uses_beliefs:
             soft = torch.where(settled[..., None], model.embed(current), believed)
-    return best.cpu()
+    return best.cpu(), num_steps.tolist()
+
+
+def _has_ended(canvas_ids: Tensor, settled: Tensor) -> Tensor:
+    """[B] bool: all positions up to the first end mark are settled, or all of the canvas is."""
+    is_open = (~settled).int().cumsum(dim=1) > 0
+    return ((canvas_ids == _END_ID) & ~is_open).any(dim=1) | settled.all(dim=1)
 
 
 def _statistics(model: DiffusionGemma, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -180,29 +195,46 @@ def _prefill(model: DiffusionGemma, canvases: Canvases) -> tuple[BatchCache, Ten
     return cache, canvases.context_lengths.to(device)
 
 
-def _loss_at(
+def _noised_positions(
+    canvas_ids: Tensor, levels: tuple[float, ...], generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """For each level, and at last for a frontier: which positions are noised, which scored."""
+    is_text = canvas_ids != PAD_ID
+    num_rows, length = canvas_ids.shape
+    for level in levels:
+        is_noised = scattered(torch.full((num_rows,), level), length, generator)
+        yield is_noised, is_noised & is_text
+    is_noised = behind_frontier(is_text.sum(dim=1), length, generator)
+    yield is_noised, is_noised & (is_noised.cumsum(dim=1) == 1)
+
+
+def _loss_of(
     model: DiffusionGemma,
     cache: BatchCache,
     lengths: Tensor,
     canvas_ids: Tensor,
-    level: float,
+    is_noised: Tensor,
+    is_scored: Tensor,
     noise: Noise,
     generator: torch.Generator,
 ) -> tuple[float, int]:
-    levels = torch.full((len(canvas_ids),), level)
-    noised, is_noised = noise_canvas(canvas_ids, levels, noise, model.config.vocab_size, generator)
+    """Sum of the scored positions' cross entropies in nats, and their number."""
+    noised = noise_canvas(canvas_ids, is_noised, noise, model.config.vocab_size, generator)
     device = lengths.device
     hidden = model.denoise(noised.to(device), cache, None, prompt_lengths=lengths)
-    wanted = is_noised & (canvas_ids != PAD_ID)
-    logits = model.logits(hidden[wanted.to(device)])
-    targets = canvas_ids[wanted].to(device)
+    logits = model.logits(hidden[is_scored.to(device)])
+    targets = canvas_ids[is_scored].to(device)
     return float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum")), len(targets)
+
+
+def _compare(ids: list[int], wanted: list[int]) -> tuple[bool, bool, float]:
+    """Whether all is right, whether the length is, and the share before the first mistake."""
+    ours, theirs = _until_end(ids), _until_end(wanted)
+    num_right = 0
+    while num_right < min(len(ours), len(theirs)) and ours[num_right] == theirs[num_right]:
+        num_right += 1
+    return ours == theirs, len(ours) == len(theirs), num_right / max(len(theirs), 1)
 
 
 def _until_end(row: list[int]) -> list[int]:
     return row[: row.index(_END_ID)] if _END_ID in row else row
-
-
-def _end(canvas_ids: Tensor) -> Tensor:
-    is_end = canvas_ids == _END_ID
-    return torch.where(is_end.any(dim=1), is_end.int().argmax(dim=1), canvas_ids.shape[1])

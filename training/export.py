@@ -30,10 +30,11 @@ _LONGEST_PACKED = 512  # the longest context that training.packing makes by defa
 
 
 def default_generation(noise: Noise, max_context: int) -> GenerationConfig:
-    """Settings for a model of this project that nobody has tuned yet: greedy, few steps."""
+    """Settings for a model of this project that nobody has tuned yet: greedy, from the left."""
     return GenerationConfig(
-        max_denoising_steps=8,
-        entropy_bound=1.0,
+        max_denoising_steps=32,
+        entropy_bound=0.5,
+        acceptance_order="leading" if noise != "uniform" else "surest",
         t_min=0.0,
         t_max=0.0,
         stability_threshold=1,
@@ -101,7 +102,9 @@ def main() -> None:
         return
     examples = ShardReader(flags.shards, flags.split)
     generation = read_generation_config(flags.to)
-    decoding = Decoding(generation.max_denoising_steps, generation.entropy_bound)
+    decoding = Decoding(
+        generation.max_denoising_steps, generation.entropy_bound, generation.acceptance_order
+    )
     before = model_of(state, flags.weights == "average")
     after = load_model(flags.to, torch.device("cpu"), torch.float32)
     for label, model in (("before int8", before), ("after int8", after)):

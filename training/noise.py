@@ -1,4 +1,4 @@
-"""Noise for training canvases: how much of it, and what a noised position holds.
+"""Noise for training canvases: where it is, and what a noised position holds.
 
 Draws on the CPU from a given generator, so that a seed means the same on every device. Knows
 nothing of the model.
@@ -20,34 +20,50 @@ _RANDOM_SHARE = 0.15
 _MIN_LEVEL = 0.02
 
 
+def scattered(levels: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """[N, C] bool: every position noised with its row's probability `levels` [N], alone."""
+    return torch.rand(len(levels), length, generator=generator) < levels[:, None]
+
+
+def behind_frontier(text_lengths: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """[N, C] bool: from a random position of each row's text on, everything is noised.
+
+    What a canvas looks like when the sampler settles it from the left; `text_lengths` [N] leave
+    out the padding, at least 1.
+    """
+    draws = torch.rand(len(text_lengths), generator=generator)
+    frontiers = (draws * text_lengths).long()
+    return torch.arange(length) >= frontiers[:, None]
+
+
+def distance_behind(is_noised: Tensor) -> Tensor:
+    """[N, C] float32: how many noised positions stand before each one in its row."""
+    return (is_noised.cumsum(dim=1) - is_noised.long()).float()
+
+
 def noise_canvas(
     canvas_ids: Tensor,
-    levels: Tensor,
+    is_noised: Tensor,
     noise: Noise,
     vocab_size: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Replace each position by noise with its row's probability.
+) -> Tensor:
+    """The canvas with its noised positions replaced.
 
     Args:
         canvas_ids: [N, C] int64.
-        levels: [N] float32 in (0, 1].
-        noise: what replaces a token.
+        is_noised: [N, C] bool.
+        noise: what replaces a token; a random one may by chance be the right one.
         vocab_size: random tokens are plain ones below it.
         generator: modified.
-
-    Returns:
-        The noised canvas [N, C] and where it was noised [N, C] bool; a random token may by
-        chance be the right one.
     """
-    is_noised = torch.rand(canvas_ids.shape, generator=generator) < levels[:, None]
     if noise == "mask":
-        return canvas_ids.masked_fill(is_noised, MASK_ID), is_noised
+        return canvas_ids.masked_fill(is_noised, MASK_ID)
     filling = torch.randint(NUM_SPECIAL_TOKENS, vocab_size, canvas_ids.shape, generator=generator)
     if noise == "mixed":
         is_random = torch.rand(canvas_ids.shape, generator=generator) < _RANDOM_SHARE
         filling = torch.where(is_random, filling, MASK_ID)
-    return torch.where(is_noised, filling, canvas_ids), is_noised
+    return torch.where(is_noised, filling, canvas_ids)
 
 
 def noise_levels(num_rows: int, generator: torch.Generator) -> Tensor:

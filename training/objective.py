@@ -19,10 +19,18 @@ from infill_engine.batch_cache import BatchCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.prompt_format import SPECIAL_TOKEN_NAMES
 from training.head_loss import HeadLoss, head_loss
-from training.noise import Noise, noise_canvas, noise_levels
+from training.noise import (
+    Noise,
+    behind_frontier,
+    distance_behind,
+    noise_canvas,
+    noise_levels,
+    scattered,
+)
 from training.shards import Batch
 
 PAD_ID = SPECIAL_TOKEN_NAMES.index("<pad>")
+_LEAST_NEARNESS = 0.05
 _PREFIX_ID = SPECIAL_TOKEN_NAMES.index("<|prefix|>")
 
 
@@ -43,19 +51,28 @@ class ObjectiveConfig:
 
     Attributes:
         noise: what a noised position holds: the mask token, a random token, or mostly the mask.
+        frontier_share: share of partly noised canvases that are clean up to a position and noised
+            behind it, as when settling from the left; the others are noised here and there.
+        lookahead_decay: what each noised position before it takes from a position's weight in
+            such a canvas, and above `lookahead_floor` in a fully noised one.
+        lookahead_floor: least weight in a fully noised canvas.
         num_copies: partly noised copies of each canvas, beside the fully noised one.
         num_splits: partly noised canvases per example that start at a random place of the prefix.
         encoder_share: share of context positions with a next-token loss; middles always have it.
         encoder_weight: weight of the next-token loss.
         full_weight: weight of the fully noised canvas' loss; that of the copies is 1.
         pad_weight: weight of padding behind the end mark, against 1 of a token.
-        clean_weight: weight of canvas positions that still hold their token.
+        clean_weight: weight of canvas positions that still hold their token; none with mask
+            noise, where they are known to be right.
         self_conditioning_share: share of batches whose copies see the first canvas' belief.
     """
 
     noise: Noise = "mask"
+    frontier_share: float = 0.6
+    lookahead_decay: float = 0.75
+    lookahead_floor: float = 0.3
     num_copies: int = 1
-    num_splits: int = 2
+    num_splits: int = 4
     encoder_share: float = 0.3
     encoder_weight: float = 1.0
     full_weight: float = 1.0
@@ -132,12 +149,12 @@ def compute_losses(
     lengths = canvases.context_lengths.to(device)
     # 2. Denoise a fully noised canvas.
     clean = canvases.canvas_ids
-    noised, is_noised = noise_canvas(
-        clean, torch.ones(len(clean)), config.noise, vocab_size, generator
-    )
+    is_noised = torch.ones_like(clean, dtype=torch.bool)
+    noised = noise_canvas(clean, is_noised, config.noise, vocab_size, generator)
     denoised = model.denoise(noised.to(device), cache, None, prompt_lengths=lengths)
     is_conditioned = float(torch.rand((), generator=generator)) < config.self_conditioning_share
-    weights = _canvas_weights(clean, is_noised, config)
+    nearness = config.lookahead_decay ** distance_behind(is_noised)
+    weights = _canvas_weights(clean, is_noised, config) * nearness.clamp_min(config.lookahead_floor)
     rows = torch.arange(clean.numel()) if is_conditioned else _nonzero(weights)
     full = _head(
         model, denoised, rows, clean, config.full_weight * _normalised(weights), is_conditioned
@@ -149,10 +166,8 @@ def compute_losses(
     copies = torch.cat([copied, canvases.split_ids], dim=1).flatten(0, 1)
     copied_lengths = canvases.context_lengths[:, None].expand(-1, num_copies)
     copy_lengths = torch.cat([copied_lengths, canvases.split_lengths], dim=1).flatten()
-    noised, is_noised = noise_canvas(
-        copies, noise_levels(len(copies), generator), config.noise, vocab_size, generator
-    )
-    noised_ids = noised.to(device)
+    is_noised, nearness = _partly_noised(copies, config, generator)
+    noised_ids = noise_canvas(copies, is_noised, config.noise, vocab_size, generator).to(device)
     soft = None
     if is_conditioned:
         believed = full.beliefs.view(len(clean), 1, *clean.shape[1:], -1)
@@ -166,7 +181,7 @@ def compute_losses(
         noised_ids, cache.repeat(num_partial), soft, prompt_lengths=copy_lengths.to(device)
     )
     # 4. One head call for the rest.
-    copy_weights = _canvas_weights(copies, is_noised, config)
+    copy_weights = _canvas_weights(copies, is_noised, config) * nearness
     partial_rows = _nonzero(copy_weights)
     partial = _head(model, partly, partial_rows, copies, _normalised(copy_weights))
     encoder_rows = _encoder_rows(canvases, config.encoder_share, generator)
@@ -212,9 +227,25 @@ def _encoder_rows(canvases: Canvases, share: float, generator: torch.Generator) 
     return _nonzero(is_chosen)
 
 
+def _partly_noised(
+    canvas_ids: Tensor, config: ObjectiveConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Which positions [N, C] are noised, and how much each counts for where it stands."""
+    num_rows, length = canvas_ids.shape
+    here_and_there = scattered(noise_levels(num_rows, generator), length, generator)
+    text_lengths = (canvas_ids != PAD_ID).sum(dim=1).clamp_min(1)
+    from_frontier = behind_frontier(text_lengths, length, generator)
+    has_frontier = torch.rand(num_rows, 1, generator=generator) < config.frontier_share
+    is_noised = torch.where(has_frontier, from_frontier, here_and_there)
+    nearness = config.lookahead_decay ** distance_behind(from_frontier)
+    # What can hardly be known yet is not worth a row of the head.
+    nearness = nearness.masked_fill(nearness < _LEAST_NEARNESS, 0.0)
+    return is_noised, torch.where(has_frontier, nearness, 1.0)
+
+
 def _canvas_weights(canvas_ids: Tensor, is_noised: Tensor, config: ObjectiveConfig) -> Tensor:
     """[N, C] weight of every position before normalisation; padding left clean has none."""
-    of_token = torch.where(is_noised, 1.0, config.clean_weight)
+    of_token = torch.where(is_noised, 1.0, 0.0 if config.noise == "mask" else config.clean_weight)
     of_pad = torch.where(is_noised, config.pad_weight, 0.0)
     return torch.where(canvas_ids == PAD_ID, of_pad, of_token)
 

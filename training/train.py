@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from infill_engine.checkpoint.loader import load_model
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from training.evaluate import Decoding, Quality, evaluate
 from training.initialise import initialise
@@ -128,7 +129,10 @@ def evaluate_average(trainer: Trainer, reader: ShardReader, num_examples: int) -
             parameters[name].copy_(average)
     try:
         objective = trainer.preset.objective
-        decoding = Decoding(uses_beliefs=objective.self_conditioning_share > 0)
+        decoding = Decoding(
+            order="surest" if objective.noise == "uniform" else "leading",
+            uses_beliefs=objective.self_conditioning_share > 0,
+        )
         return evaluate(trainer.model, reader, objective.noise, decoding, num_examples)
     finally:
         with torch.no_grad():
@@ -154,6 +158,8 @@ def run(flags: argparse.Namespace) -> None:
     )
     num_parameters = sum(p.numel() for p in trainer.model.parameters())
     print(f"{num_parameters / 1e6:.1f} M parameters, {preset}", flush=True)
+    if flags.start_from:
+        start_from(trainer, flags.start_from)
     resume(trainer, flags)
     dev = ShardReader(flags.shards, "dev") if flags.eval_examples else None
     minutes = seconds_until(flags.finish_by) / 60 if flags.finish_by else flags.minutes
@@ -187,6 +193,20 @@ def run(flags: argparse.Namespace) -> None:
 def save(trainer: Trainer, out: Path) -> None:
     """Write a full checkpoint."""
     save_state(out / CHECKPOINT, trainer.state_dict(), dataclasses.asdict(trainer.position))
+
+
+def start_from(trainer: Trainer, folder: Path) -> None:
+    """Take over the weights of a model folder, such as the one that ships.
+
+    Raises:
+        ValueError: the folder's model has other sizes than the preset's.
+    """
+    model = load_model(folder, torch.device("cpu"), torch.float32)
+    if model.config != trainer.preset.model:
+        raise ValueError(f"{folder} holds {model.config}; the preset wants {trainer.preset.model}")
+    tensors = {f"master/{name}": weight.data for name, weight in model.named_parameters()}
+    trainer.optimizer.load_state_dict({"num_steps": 0, "tensors": tensors})
+    print(f"started from {folder}", flush=True)
 
 
 def resume(trainer: Trainer, flags: argparse.Namespace) -> None:
@@ -230,6 +250,7 @@ def parse_flags(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--steps", type=int, default=0, help="length of the whole training in steps, not in time")
     add("--decay-share", type=float, default=0.25, help="share of the run that cools down")
     add("--resume", default="auto", help="auto, none, or a checkpoint's folder")
+    add("--start-from", type=Path, metavar="DIR", help="a model folder whose weights to begin with")
     add("--seed", type=int, default=0)
     add("--threads", type=int, default=1)
     add("--fuse", action="store_true", help="compile small operations (CPU)")

@@ -58,7 +58,7 @@ def test_tuned_settings_are_kept_when_asked(trained: tuple[Path, Path], tmp_path
     export.export(state, tmp_path, averaged=False, keeps_generation=True)
     assert read_generation_config(tmp_path).max_denoising_steps == 3
     export.export(state, tmp_path, averaged=False, keeps_generation=False)
-    assert read_generation_config(tmp_path).max_denoising_steps == 8
+    assert read_generation_config(tmp_path).max_denoising_steps == 32
 
 
 def test_too_large_weights_are_refused(

@@ -13,7 +13,14 @@ from infill_engine.prompt_format import NUM_SPECIAL_TOKENS
 from tests.training.toy_shards import VOCAB_SIZE
 from training.head_loss import head_loss
 from training.initialise import initialise
-from training.noise import MASK_ID, noise_canvas, noise_levels
+from training.noise import (
+    MASK_ID,
+    behind_frontier,
+    distance_behind,
+    noise_canvas,
+    noise_levels,
+    scattered,
+)
 from training.objective import (
     PAD_ID,
     Canvases,
@@ -57,8 +64,8 @@ def test_levels_are_spread_evenly() -> None:
 @pytest.mark.parametrize("noise", ["mask", "uniform", "mixed"])
 def test_noise(noise: str) -> None:
     canvas = torch.full((200, 32), 77)
-    levels = torch.full((200,), 0.5)
-    noised, is_noised = noise_canvas(canvas, levels, noise, VOCAB_SIZE, generator())  # type: ignore[arg-type]
+    is_noised = scattered(torch.full((200,), 0.5), 32, generator())
+    noised = noise_canvas(canvas, is_noised, noise, VOCAB_SIZE, generator())  # type: ignore[arg-type]
     assert bool((noised[~is_noised] == 77).all())
     assert 0.45 < is_noised.float().mean() < 0.55
     filling = noised[is_noised]
@@ -68,6 +75,18 @@ def test_noise(noise: str) -> None:
         assert 0.8 < share_of_masks < 0.9
     plain = filling[filling != MASK_ID]
     assert bool((plain >= NUM_SPECIAL_TOKENS).all())
+
+
+def test_frontier_lies_in_the_text_and_everything_behind_it_is_noised() -> None:
+    lengths = torch.tensor([1, 3, 8] * 50)
+    is_noised = behind_frontier(lengths, 8, generator())
+    frontiers = (~is_noised).sum(dim=1)
+    assert bool((frontiers < lengths).all())
+    assert set(frontiers[lengths == 3].tolist()) == {0, 1, 2}
+    assert bool((is_noised == (torch.arange(8) >= frontiers[:, None])).all())
+    assert distance_behind(torch.tensor([[False, True, True, False, True]])).tolist() == [
+        [0, 0, 1, 2, 2]
+    ]
 
 
 def batch_of(context: list[int], middle: list[int]) -> Batch:
