@@ -34,6 +34,7 @@ from infill_engine.config import EngineConfig
 from infill_engine.tokenizer import Tokenizer
 
 _NUM_WARM_UPS = 2
+_NUM_TOKENS_BESIDE_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,11 @@ def latency(
 
 
 def _room_for(context_tokens: int) -> int:
-    """Prompt tokens that hold all of the context, beside markers, path and what a cut rounds off.
+    """Prompt tokens that hold all of the context, beside markers, path, language and what is typed.
 
     The embedded model's own limit may be lower; latency is measured at the size asked for.
     """
-    return context_tokens + context_tokens // 4
+    return context_tokens + context_tokens // 4 + _NUM_TOKENS_BESIDE_CONTEXT
 
 
 def _measure_process(

@@ -6,6 +6,7 @@ Works on logits, before the temperature. Knows nothing of why a token is banned.
 from dataclasses import dataclass
 
 import torch
+from infill_kernels import BANNED_LOGIT
 from torch import Tensor
 
 
@@ -28,7 +29,7 @@ class TokenRules:
         return TokenRules(banned=self.banned)
 
     def apply(self, logits: Tensor, positions: Tensor) -> Tensor:
-        """Set forbidden logits to -inf, in place.
+        """Set forbidden logits to `BANNED_LOGIT`, in place.
 
         Args:
             logits: [N, V] float32, modified.
@@ -37,9 +38,8 @@ class TokenRules:
         Returns:
             `logits`.
         """
-        minus_infinity = float("-inf")
         if self.banned is not None:
-            logits[:, self.banned] = minus_infinity
+            logits[:, self.banned] = BANNED_LOGIT
         if self.first_banned is None and self.first_allowed is None:
             return logits
         first = positions == 0
@@ -47,9 +47,9 @@ class TokenRules:
             return logits
         rows = logits[first]
         if self.first_banned is not None:
-            rows[:, self.first_banned] = minus_infinity
+            rows[:, self.first_banned] = BANNED_LOGIT
         if self.first_allowed is not None:
-            limited = torch.full_like(rows, minus_infinity)
+            limited = torch.full_like(rows, BANNED_LOGIT)
             limited[:, self.first_allowed] = rows[:, self.first_allowed]
             rows = limited
         logits[first] = rows

@@ -10,9 +10,10 @@ from infill_kernels.attention import attend
 from infill_kernels.moe import route, run_experts
 from infill_kernels.rms_norm import rms_norm
 from infill_kernels.rotary import rotary_frequencies, rotate
-from infill_kernels.token_statistics import TokenStatistics, token_statistics
+from infill_kernels.token_statistics import BANNED_LOGIT, TokenStatistics, token_statistics
 
 __all__ = [
+    "BANNED_LOGIT",
     "TokenStatistics",
     "attend",
     "rms_norm",

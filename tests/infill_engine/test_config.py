@@ -26,9 +26,26 @@ def test_wrong_settings_are_named(setting: dict[str, object], message: str) -> N
 def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert EngineConfig().torch_device() == torch.device("cpu")
-    assert EngineConfig().torch_dtype() == torch.float32
     with pytest.raises(ConfigError, match="sees no GPU"):
         EngineConfig(device="cuda").torch_device()
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"avx512_f": True}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_a_cpu_without_bfloat16_products_takes_float32(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert EngineConfig().torch_dtype() == expected
+    assert EngineConfig(dtype="float16").torch_dtype() == torch.float16
 
 
 @pytest.mark.parametrize(("num_cpus", "expected"), [(None, 1), (1, 1), (2, 1), (8, 4), (64, 4)])

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from infill_kernels import (
+    BANNED_LOGIT,
     attend,
     rms_norm,
     rotary_frequencies,
@@ -225,7 +226,7 @@ def test_token_statistics() -> None:
 def test_banned_tokens_count_nothing() -> None:
     logits = normal(1, 4, 9)
     banned = logits.clone()
-    banned[..., [0, 5]] = -math.inf
+    banned[..., [0, 5]] = BANNED_LOGIT
     got = token_statistics(banned)
     want = token_statistics(logits[..., [1, 2, 3, 4, 6, 7, 8]])
     assert_close(got.entropy, want.entropy)
@@ -234,7 +235,7 @@ def test_banned_tokens_count_nothing() -> None:
 
 
 def test_a_certain_position_has_no_entropy() -> None:
-    only_one = torch.full((1, 1, 6), -math.inf)
+    only_one = torch.full((1, 1, 6), BANNED_LOGIT)
     only_one[..., 4] = 2.0
     far_ahead = torch.zeros(1, 1, 6)
     far_ahead[..., 4] = 1e4  # the others' probabilities underflow
