@@ -45,7 +45,7 @@ def test_a_cpu_without_bfloat16_products_takes_float32(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert EngineConfig().torch_dtype() == expected
-    assert EngineConfig(dtype="float16").torch_dtype() == torch.float16
+    assert EngineConfig(dtype="float32").torch_dtype() == torch.float32
 
 
 @pytest.mark.parametrize(("num_cpus", "expected"), [(None, 1), (1, 1), (2, 1), (8, 4), (64, 4)])
