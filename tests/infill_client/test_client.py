@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+import psutil
 import pytest
 
 from infill_client.address import EngineAddress
@@ -90,8 +91,12 @@ async def test_wrong_token(client: EngineClient) -> None:
 
 
 async def test_engine_that_dies_in_mid_request(client: EngineClient) -> None:
+    state = read_state()
+    assert state is not None
+    engine = psutil.Process(state.pid)
     with pytest.raises(EngineUnavailable, match="ended while it worked on the request"):
         await client.infill(InfillRequest("EXIT", ""))
+    engine.wait(10)  # its stream ends before its port closes
     with pytest.raises(EngineUnavailable, match="No engine answers at"):
         await client.infill(GAP)
 
