@@ -21,7 +21,7 @@ REQUEST = InfillRequest(PREFIX, SUFFIX, "python", "totals.py", mode="block", max
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     folder = tmp_path_factory.mktemp(request.param)
     write_tiny_checkpoint(folder, generation=generation(noise=request.param))
-    # In bfloat16 a warm cache agrees with a cold one only to rounding, which random weights amplify.
+    # In bfloat16 warm and cold caches agree to rounding only, which random weights amplify.
     return Engine.load(EngineConfig(model=str(folder), dtype="float32", num_threads=1))
 
 
