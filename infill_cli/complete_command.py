@@ -86,5 +86,6 @@ def _as_json(cursor: CursorPlace, result: InfillResult, text: str) -> dict[str, 
         "cached_tokens": result.cached_tokens,
         "prefilled_tokens": result.prefilled_tokens,
         "mean_entropy": result.mean_entropy,
+        "leading_confidence": result.leading_confidence,
         "timings_ms": result.timings_ms,
     }

@@ -125,6 +125,9 @@ class InfillResult:
         prefilled_tokens: prompt tokens computed for this request.
         mean_entropy: mean nats over the middle's tokens when each was last decoded; low is sure.
         timings_ms: "prefill", "denoise", "total".
+        leading_confidence: pairs of leading characters of `text` and the probability that they
+            are right, characters growing; where it has become tiny the pairs end. Empty where the
+            checkpoint is not calibrated, which claims nothing.
     """
 
     text: str
@@ -136,6 +139,17 @@ class InfillResult:
     prefilled_tokens: int
     mean_entropy: float
     timings_ms: dict[str, float] = field(default_factory=dict)
+    leading_confidence: tuple[tuple[int, float], ...] = ()
+
+    def num_trusted_chars(self, least_confidence: float) -> int:
+        """Leading characters of `text` that are right with at least this probability, 0 to 1.
+
+        All of them for 0, and where the checkpoint claims nothing.
+        """
+        if not self.leading_confidence or least_confidence <= 0:
+            return len(self.text)
+        trusted = [chars for chars, p in self.leading_confidence if p >= least_confidence]
+        return max(trusted, default=0)
 
 
 class CancelToken:

@@ -6,7 +6,7 @@ access once loaded.
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from infill_engine.prompt.chat_prompt import ChatPrompt
 from infill_engine.prompt.prompt import Prompt, PromptStrategy
 from infill_engine.prompt.spm_prompt import SpmPrompt
 from infill_engine.random_source import SeededRandom
+from infill_engine.run import Run
 from infill_engine.run_limits import RunLimits
 from infill_engine.settling import Settler
 from infill_engine.token_rules import TokenRules
@@ -44,23 +45,6 @@ _FINISH_REASONS: dict[Ending, FinishReason] = {
     "mark": "converged",
     "limit": "max_steps",
 }
-
-
-@dataclass
-class _Run:
-    """One request on its way through the engine."""
-
-    request: InfillRequest
-    limits: RunLimits
-    prompt: Prompt
-    middle: Middle
-    random: SeededRandom
-    rules: TokenRules
-    closing_ids: torch.Tensor
-    num_cached: int
-    num_prefilled: int
-    num_steps: int = 0
-    num_canvases: int = 1
 
 
 class Engine:
@@ -90,13 +74,17 @@ class Engine:
 
     @classmethod
     def load(
-        cls, config: EngineConfig, progress: Callable[[str, float], None] | None = None
+        cls,
+        config: EngineConfig,
+        progress: Callable[[str, float], None] | None = None,
+        generation: GenerationConfig | None = None,
     ) -> "Engine":
         """Read the model that `config` names.
 
         Args:
             config: model, device and limits.
             progress: called with what is being done and the share done, 0 to 1.
+            generation: how to denoise, if not as the checkpoint says.
 
         Raises:
             ConfigError: the device asked for is not there.
@@ -106,7 +94,7 @@ class Engine:
         device = config.torch_device()
         if device.type == "cpu":
             torch.set_num_threads(config.chosen_num_threads())
-        generation = read_generation_config(config.folder)
+        generation = generation or read_generation_config(config.folder)
         if config.max_context_tokens is not None:
             generation = replace(generation, max_context_tokens=config.max_context_tokens)
         tokenizer = Tokenizer.from_folder(config.folder)
@@ -162,33 +150,21 @@ class Engine:
     ) -> Iterator[InfillUpdate | InfillResult]:
         run = self._prepare(request, limits)
         canvas = self._first_canvas(run)
-        entropies: list[float] = []
         reason: FinishReason | None = limits.stop_reason()
         while reason is None:
             reason = yield from self._denoise_canvas(run, canvas)
-            entropies += canvas.entropy[0].tolist()
+            run.entropies += canvas.entropy[0].tolist()
             if reason is None:
                 canvas = self._next_canvas(run)
                 reason = limits.stop_reason()
-        num_tokens = len(run.middle.token_ids)
-        yield InfillResult(
-            text=run.middle.text,
-            finish_reason=reason,
-            num_steps=run.num_steps,
-            num_canvases=run.num_canvases,
-            num_tokens=num_tokens,
-            cached_tokens=run.num_cached,
-            prefilled_tokens=run.num_prefilled,
-            mean_entropy=sum(entropies[:num_tokens]) / max(1, num_tokens),
-            timings_ms=limits.timings_ms(),
-        )
+        yield run.result(reason, self._generation.calibration)
 
-    def _prepare(self, request: InfillRequest, limits: RunLimits) -> _Run:
+    def _prepare(self, request: InfillRequest, limits: RunLimits) -> Run:
         """Lay out the prompt and bring the cache up to it."""
         prompt = self._strategy.build(request)
         num_cached = self._cache.roll_back_to(prompt.token_ids)
         self._prefill(prompt.token_ids[num_cached:], limits)
-        return _Run(
+        return Run(
             request,
             limits,
             prompt,
@@ -217,7 +193,7 @@ class Engine:
             self._model.prefill(torch.tensor([chunk], device=self._device), self._cache)
         limits.add_ms("prefill", limits.elapsed_ms() - begin_ms)
 
-    def _first_canvas(self, run: _Run) -> Canvas:
+    def _first_canvas(self, run: Run) -> Canvas:
         """Noise; or the draft, partly renoised; or a batch of gaps before the pinned suffix."""
         noise, random = self._strategy.noise, run.random
         if run.prompt.anchor is not None:
@@ -234,7 +210,7 @@ class Engine:
             random,
         )
 
-    def _next_canvas(self, run: _Run) -> Canvas:
+    def _next_canvas(self, run: Run) -> Canvas:
         """Commit the canvas: what it holds joins the prompt, and a new one begins behind it."""
         self._prefill(run.middle.commit(), run.limits)
         run.rules = run.rules.after_first_canvas()
@@ -243,7 +219,7 @@ class Engine:
         return Canvas.noise(1, length, self._strategy.noise, run.random, self._device)
 
     def _denoise_canvas(
-        self, run: _Run, canvas: Canvas
+        self, run: Run, canvas: Canvas
     ) -> Generator[InfillUpdate, None, FinishReason | None]:
         """Denoise one canvas; returns why the request is done, or None to go on behind it."""
         settler = Settler(self._generation.settle_steps, self._generation.settle_entropy)
@@ -264,7 +240,7 @@ class Engine:
             if self._strategy.noise.is_absorbing:
                 canvas.close_behind(run.closing_ids, self._strategy.filler_id)
             run.middle.show(canvas.argmax[0].tolist(), settler.settle(canvas))
-            yield self._update(run, canvas, int(step.accepted[0].sum()))
+            yield run.update(canvas, int(step.accepted[0].sum()))
             run.num_steps += 1
             is_final = bool(canvas.pinned.all()) or bool(step.converged.all())
             ending = run.middle.ending(settled_only=not is_final)
@@ -277,17 +253,6 @@ class Engine:
             if is_final:
                 return None
         return None if run.middle.ending(settled_only=False) is None else "max_steps"
-
-    def _update(self, run: _Run, canvas: Canvas, num_accepted: int) -> InfillUpdate:
-        text, settled_text = run.middle.text, run.middle.settled_text
-        return InfillUpdate(
-            step_idx=run.num_steps,
-            canvas_idx=run.num_canvases - 1,
-            text=text,
-            settled_chars=len(settled_text) if text.startswith(settled_text) else 0,
-            token_entropies=tuple(canvas.entropy[0].tolist()),
-            num_accepted=num_accepted,
-        )
 
     def _rules(self, prompt: Prompt) -> TokenRules:
         end_ids = list(self._strategy.end_ids)

@@ -6,12 +6,13 @@ of tokens' text or of what a request may change.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from infill_engine.acceptance import ACCEPTANCE_ORDERS, AcceptanceOrder
 from infill_engine.api import CheckpointError
+from infill_engine.confidence import Calibration
 from infill_engine.model.config import read_json_object
 
 Noise = Literal["uniform", "mask"]
@@ -41,6 +42,7 @@ class GenerationConfig:
         max_context_tokens: prompt tokens kept, those nearest the cursor.
         settle_steps: steps a leading position must be unchanged and sure to be settled, at least 1.
         settle_entropy: nats below which a position is sure, above 0.
+        calibration: how entropies tell what is right, or None where nobody has measured it.
     """
 
     max_denoising_steps: int = 48
@@ -57,6 +59,7 @@ class GenerationConfig:
     max_context_tokens: int = 4096
     settle_steps: int = 2
     settle_entropy: float = 0.1
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         """Refuse values no denoiser could use.
@@ -119,12 +122,16 @@ class GenerationConfig:
             for name in ("noise", "acceptance_order")
             if infill.get(name) is not None
         }
+        calibration = _numbers(_object(infill, "calibration"), floats="bias slope")
+        if calibration.keys() >= {"bias", "slope"}:
+            fields["calibration"] = Calibration(**calibration)
         if raw.get("eos_token_id") is not None:
             fields["eos_token_ids"] = _token_ids(raw["eos_token_id"])
         return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """The official layout, with our settings under `infill`."""
+        calibration = {"calibration": asdict(self.calibration)} if self.calibration else {}
         return {
             "max_denoising_steps": self.max_denoising_steps,
             "sampler_config": {
@@ -144,6 +151,7 @@ class GenerationConfig:
                 "max_context_tokens": self.max_context_tokens,
                 "settle_steps": self.settle_steps,
                 "settle_entropy": self.settle_entropy,
+                **calibration,
             },
         }
 

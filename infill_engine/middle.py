@@ -57,6 +57,11 @@ class Middle:
         """The middle as it stands."""
         return self._cut(self._decode(self.token_ids))
 
+    def num_chars_of_first(self, num_tokens: int) -> int:
+        """How many characters of `text` so many leading tokens spell for good."""
+        leading = self._decode(self.token_ids[:num_tokens]).rstrip(_BROKEN_CHARACTER)
+        return min(len(leading), len(self.text))
+
     @property
     def settled_text(self) -> str:
         """The leading part of `text` that will not change any more."""

@@ -121,7 +121,9 @@ async def inline_completion(
             _workspace_folders(server),
         )
         # 3. Ask the engine, as the document's newest request.
-        middle = await session.queue.run(uri, lambda: suggest(session.engine, request))
+        is_asked_for = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+        least = 0.0 if is_asked_for else session.settings.min_confidence
+        middle = await session.queue.run(uri, lambda: suggest(session.engine, request, least))
     except InfillError as error:
         return _no_suggestion(error.code)
     except Exception as error:

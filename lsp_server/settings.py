@@ -31,6 +31,12 @@ def _integer(lowest: int, highest: int) -> Callable[[object], int]:
     return parse
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _Wrong("a number from 0 to 1")
+    return float(value)
+
+
 def _mode_policy(value: object) -> ModePolicy:
     for policy in MODE_POLICIES:
         if value == policy:
@@ -70,6 +76,9 @@ class ServerSettings:
             settled so far is suggested. Default 3000.
         line_max_tokens: "lineMaxTokens": tokens, 1 to 256, of a line. Default 48.
         block_max_tokens: "blockMaxTokens": tokens, 1 to 1024, of a block. Default 128.
+        min_confidence: "minConfidence": probability, 0 to 1, that what is suggested while typing is
+            right; what the model is less sure of is left out. 0 shows everything, and so does
+            asking by hand. Default 0.4.
         max_document_chars: "maxDocumentChars": characters, 1000 to 50000000, of the longest
             document in which anything is suggested. Default 2000000.
         seed: "seed": 0 to 2147483647; same seed, same text. Default 0.
@@ -84,6 +93,7 @@ class ServerSettings:
     deadline_ms: int = 3000
     line_max_tokens: int = 48
     block_max_tokens: int = 128
+    min_confidence: float = 0.4
     max_document_chars: int = 2_000_000
     seed: int = 0
     engine_url: str = ""
@@ -97,6 +107,7 @@ _READERS: dict[str, tuple[str, Callable[[object], Any]]] = {
     "deadlineMs": ("deadline_ms", _integer(50, 60_000)),
     "lineMaxTokens": ("line_max_tokens", _integer(1, 256)),
     "blockMaxTokens": ("block_max_tokens", _integer(1, 1024)),
+    "minConfidence": ("min_confidence", _share),
     "maxDocumentChars": ("max_document_chars", _integer(1000, 50_000_000)),
     "seed": ("seed", _integer(0, 2**31 - 1)),
     "engine.url": ("engine_url", _engine_url),

@@ -21,28 +21,39 @@ class Engine(Protocol):
         ...
 
 
-async def suggest(engine: Engine, request: InfillRequest) -> str:
+async def suggest(engine: Engine, request: InfillRequest, least_confidence: float) -> str:
     """Return what to show in the gap, "" for nothing.
 
     Cancelling the caller closes the engine's stream, which stops the engine's work.
 
+    Args:
+        engine: who is asked.
+        request: the gap.
+        least_confidence: probability, 0 to 1, that what is shown is right; 0 shows everything.
+
     Raises:
         InfillError: the engine is not there or refused.
     """
-    middle = await _fill(engine, request)
+    middle = await _fill(engine, request, least_confidence)
     mode: FillMode = "line" if request.mode == "line" else "block"
     return clean_middle(middle, request.prefix, request.suffix, mode)
 
 
-async def _fill(engine: Engine, request: InfillRequest) -> str:
+def without_broken_word(text: str, num_chars: int) -> str:
+    """`text` cut to at most `num_chars`; a word cut in two is worse than no word."""
+    kept = text[:num_chars]
+    goes_on = re.match(r"\w", text[num_chars:])
+    return re.sub(r"\w+\Z", "", kept) if goes_on else kept
+
+
+async def _fill(engine: Engine, request: InfillRequest, least_confidence: float) -> str:
     settled = ""
     async with aclosing(engine.stream(request)) as updates:
         async for update in updates:
             if isinstance(update, InfillUpdate):
                 settled = update.text[: update.settled_chars]
             elif update.finish_reason in ("deadline", "cancelled"):
-                # The rest is still noise; and a word cut in two is worse than no word.
-                return re.sub(r"\w+\Z", "", settled)
+                return re.sub(r"\w+\Z", "", settled)  # the rest is still noise
             else:
-                return update.text
+                return without_broken_word(update.text, update.num_trusted_chars(least_confidence))
     return ""

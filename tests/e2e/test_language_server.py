@@ -86,7 +86,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def running_server(place: Place, **settings: object) -> AbstractAsyncContextManager[Editor]:
-    options = {"deadlineMs": 60_000, "mode": "line", **settings}
+    options = {"deadlineMs": 60_000, "mode": "line", "minConfidence": 0, **settings}
     command = [str(SERVER)] if SERVER.exists() else [sys.executable, "-m", "lsp_server"]
     return running_editor(options, command=command, root_uri=place.source.parent.as_uri())
 
@@ -104,6 +104,20 @@ async def test_a_real_file_is_completed_by_the_embedded_model(
             editor.type(char, line, character, place.uri)
         offered = await editor.texts(line, len(typed), place.uri)
     assert offered == await _model_writes(line, typed)
+
+
+async def test_a_doubtful_suggestion_is_cut_or_withheld(place: Place) -> None:
+    line, typed = TYPED[3]
+    offered: list[list[str]] = []
+    for least in (0, 0.3, 1):
+        async with running_server(place, minConfidence=least) as editor:
+            await editor.wait_for_status("ready")
+            editor.open(SOURCE, place.uri)
+            editor.type(typed + "\n", line, 0, place.uri)
+            offered.append(await editor.texts(line, len(typed), place.uri) or [])
+    everything, some, nothing = offered
+    assert not nothing, "no token is ever beyond doubt"
+    assert all(whole.startswith(part) for whole, part in zip(everything, some, strict=False))
 
 
 async def _model_writes(line: int, typed: str) -> list[str] | None:

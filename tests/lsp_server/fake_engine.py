@@ -26,6 +26,7 @@ class FakeEngine:
         middle: what every request is answered with.
         settled_chars: how much of it the step before the last says is settled; None: all.
         finish_reason: of the result.
+        leading_confidence: of the result; empty claims nothing.
         status: "loading", "ready" or "failed", for the health answer.
         break_off: end the connection in mid-answer.
         refuse_with: (HTTP status, error code) instead of an answer.
@@ -37,6 +38,7 @@ class FakeEngine:
         self.middle = "1"
         self.settled_chars: int | None = None
         self.finish_reason: Any = "converged"
+        self.leading_confidence: tuple[tuple[int, float], ...] = ()
         self.status: Any = "ready"
         self.break_off = False
         self.refuse_with: tuple[int, str] | None = None
@@ -118,7 +120,9 @@ class FakeEngine:
             if self.break_off:
                 is_finished = True
                 raise ConnectionAbortedError
-            result = InfillResult(self.middle, self.finish_reason, 1, 1, 1, 0, 1, 0.1, {})
+            result = InfillResult(
+                self.middle, self.finish_reason, 1, 1, 1, 0, 1, 0.1, {}, self.leading_confidence
+            )
             yield f"event: done\r\ndata: {result_to_json(result)}\r\n\r\n"
             is_finished = True
         finally:

@@ -99,6 +99,22 @@ async def test_cancelling_answers_32800_and_stops_the_engine(
     await wait_until(lambda: engine.num_abandoned == 1)
 
 
+async def test_only_what_is_probably_right_is_suggested_while_typing(
+    editor: Editor, engine: FakeEngine
+) -> None:
+    engine.middle = "self.balance = owner"
+    engine.leading_confidence = ((5, 0.9), (12, 0.7), (15, 0.5), (20, 0.2))
+    editor.open("        \n")
+    assert await editor.texts(0, 8) == ["self.balance ="]
+    engine.leading_confidence = ((5, 0.9), (9, 0.6), (12, 0.1))
+    assert await editor.texts(0, 8) == ["self."], "no half of a word"
+    engine.leading_confidence = ((5, 0.1),)
+    assert await editor.texts(0, 8) is None
+    by_hand = types.InlineCompletionTriggerKind.Invoked
+    items = await editor.ask(0, 8, trigger=by_hand)
+    assert [item.insert_text for item in items] == ["self.balance = owner"]
+
+
 async def test_a_newer_request_supersedes_the_older_with_null(
     editor: Editor, engine: FakeEngine
 ) -> None:

@@ -36,6 +36,8 @@ def test_what_is_not_mentioned_stays() -> None:
         ("deadlineMs", 10, "from 50 to 60000"),
         ("deadlineMs", True, "from 50 to 60000"),
         ("deadlineMs", 100.5, "from 50 to 60000"),
+        ("minConfidence", 1.5, "from 0 to 1"),
+        ("minConfidence", True, "from 0 to 1"),
         ("mode", "lines", '"auto", "line", "block"'),
         ("disabledLanguages", "python", "list"),
         ("disabledLanguages", [1], "list"),

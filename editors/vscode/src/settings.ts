@@ -10,6 +10,7 @@ const SERVER_SETTINGS = [
   "deadlineMs",
   "lineMaxTokens",
   "blockMaxTokens",
+  "minConfidence",
   "maxDocumentChars",
   "seed",
   "engine.url",

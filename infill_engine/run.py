@@ -1,0 +1,83 @@
+"""One request on its way through the engine: what it has so far, and what is told of it.
+
+Holds the state that the engine moves forward; knows nothing of the model or of the KV cache.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from infill_engine.api import FinishReason, InfillRequest, InfillResult, InfillUpdate
+from infill_engine.canvas import Canvas
+from infill_engine.confidence import Calibration
+from infill_engine.middle import Middle
+from infill_engine.prompt.prompt import Prompt
+from infill_engine.random_source import SeededRandom
+from infill_engine.run_limits import RunLimits
+from infill_engine.token_rules import TokenRules
+
+
+@dataclass
+class Run:
+    """State of one request.
+
+    Attributes:
+        request: as it came.
+        limits: its deadline, cancellation and stopwatch.
+        prompt: what was prefilled.
+        middle: the text as it grows.
+        random: all of the request's randomness.
+        rules: tokens that may not be sampled in the current canvas.
+        closing_ids: [n] int64 tokens behind which nothing is shown.
+        num_cached: prompt tokens found in the KV cache.
+        num_prefilled: prompt tokens computed.
+        num_steps: denoising steps so far.
+        num_canvases: canvases begun.
+        entropies: nats, one per position of every finished canvas.
+    """
+
+    request: InfillRequest
+    limits: RunLimits
+    prompt: Prompt
+    middle: Middle
+    random: SeededRandom
+    rules: TokenRules
+    closing_ids: Tensor
+    num_cached: int
+    num_prefilled: int
+    num_steps: int = 0
+    num_canvases: int = 1
+    entropies: list[float] = field(default_factory=list)
+
+    def update(self, canvas: Canvas, num_accepted: int) -> InfillUpdate:
+        """What the step just done is told as."""
+        text, settled_text = self.middle.text, self.middle.settled_text
+        return InfillUpdate(
+            step_idx=self.num_steps,
+            canvas_idx=self.num_canvases - 1,
+            text=text,
+            settled_chars=len(settled_text) if text.startswith(settled_text) else 0,
+            token_entropies=tuple(canvas.entropy[0].tolist()),
+            num_accepted=num_accepted,
+        )
+
+    def result(self, reason: FinishReason, calibration: Calibration | None) -> InfillResult:
+        """What the finished request is answered with."""
+        num_tokens = len(self.middle.token_ids)
+        entropies: Sequence[float] = self.entropies[:num_tokens]
+        confidence: tuple[tuple[int, float], ...] = ()
+        if calibration is not None:
+            confidence = calibration.of_leading(entropies, self.middle.num_chars_of_first)
+        return InfillResult(
+            text=self.middle.text,
+            finish_reason=reason,
+            num_steps=self.num_steps,
+            num_canvases=self.num_canvases,
+            num_tokens=num_tokens,
+            cached_tokens=self.num_cached,
+            prefilled_tokens=self.num_prefilled,
+            mean_entropy=sum(entropies) / max(1, num_tokens),
+            timings_ms=self.limits.timings_ms(),
+            leading_confidence=confidence,
+        )
