@@ -13,7 +13,10 @@ _LEAST = 0.01  # a probability below this is not worth a character count
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """P(a token is right | all before it are) = sigmoid(bias - slope * entropy in nats)."""
+    """P(a token is right | all before it are) = sigmoid(bias - slope * entropy in nats).
+
+    Of tokens that the denoiser took.
+    """
 
     bias: float
     slope: float
@@ -22,20 +25,21 @@ class Calibration:
         """The probability for one token, 0 to 1."""
         return 1.0 / (1.0 + math.exp(min(self.slope * entropy - self.bias, 700.0)))
 
-    def of_leading(
-        self, entropies: Sequence[float], num_chars_of_first: Callable[[int], int]
-    ) -> tuple[tuple[int, float], ...]:
-        """Pairs of (characters, probability that these leading characters are right), growing.
 
-        Args:
-            entropies: nats, one per token of the middle.
-            num_chars_of_first: how many characters so many leading tokens spell.
-        """
-        pairs: list[tuple[int, float]] = []
-        probability = 1.0
-        for num_tokens, entropy in enumerate(entropies, start=1):
-            probability *= self.of_token(entropy)
-            if probability < _LEAST:
-                break
-            pairs.append((num_chars_of_first(num_tokens), round(probability, 4)))
-        return tuple(pairs)
+def leading_confidence(
+    token_confidences: Sequence[float], num_chars_of_first: Callable[[int], int]
+) -> tuple[tuple[int, float], ...]:
+    """Pairs of (characters, probability that these leading characters are right), growing.
+
+    Args:
+        token_confidences: of each token of the middle, that it is right where all before it are.
+        num_chars_of_first: how many characters so many leading tokens spell.
+    """
+    pairs: list[tuple[int, float]] = []
+    probability = 1.0
+    for num_tokens, confidence in enumerate(token_confidences, start=1):
+        probability *= confidence
+        if probability < _LEAST:
+            break
+        pairs.append((num_chars_of_first(num_tokens), round(probability, 4)))
+    return tuple(pairs)

@@ -24,6 +24,7 @@ from infill_engine.canvas import Canvas
 from infill_engine.checkpoint import load_model
 from infill_engine.config import EngineConfig
 from infill_engine.denoising import denoise
+from infill_engine.drafting import Drafter, JudgedDraft
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.kv_cache import KVCache
 from infill_engine.middle import Ending, Middle
@@ -68,6 +69,7 @@ class Engine:
         self._cache = KVCache(model.config, model.embed_tokens.weight.dtype, self._device)
         self._lock = threading.Lock()
         end_ids = list(self._strategy.end_ids)
+        self._drafter = Drafter(model, self._cache, tokenizer.encode, end_ids[0])
         self._closing_ids = torch.tensor(end_ids, device=self._device)
         line_ends = tokenizer.ids_containing("\n")
         self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=self._device)
@@ -129,6 +131,11 @@ class Engine:
                     "other programs that use it, or choose a smaller or quantized model."
                 ) from None
 
+    def judge_context_draft(self, request: InfillRequest) -> JudgedDraft | None:
+        """What the file suggests for the gap, for whoever calibrates; None where it does not."""
+        with self._lock:
+            return self._drafter.judge(self._prepare(request, RunLimits(None, None)))
+
     def describe(self) -> dict[str, Any]:
         """What is running, for status displays."""
         weights = list(self._model.parameters())
@@ -149,8 +156,8 @@ class Engine:
         self, request: InfillRequest, limits: RunLimits
     ) -> Iterator[InfillUpdate | InfillResult]:
         run = self._prepare(request, limits)
+        reason = limits.stop_reason() or self._take_draft(run)
         canvas = self._first_canvas(run)
-        reason: FinishReason | None = limits.stop_reason()
         while reason is None:
             reason = yield from self._denoise_canvas(run, canvas)
             run.entropies += canvas.entropy[0].tolist()
@@ -192,6 +199,15 @@ class Engine:
             self._cache.expect(chunk, self._model.config.canvas_length)
             self._model.prefill(torch.tensor([chunk], device=self._device), self._cache)
         limits.add_ms("prefill", limits.elapsed_ms() - begin_ms)
+
+    def _take_draft(self, run: Run) -> FinishReason | None:
+        """Begin with what the file suggests; returns why the request is done, if it is."""
+        if self._generation.drafting is None:
+            return None
+        begin_ms = run.limits.elapsed_ms()
+        ending = self._drafter.take_over(run, self._generation.drafting)
+        run.limits.add_ms("draft", run.limits.elapsed_ms() - begin_ms)
+        return None if ending is None else _FINISH_REASONS[ending]
 
     def _first_canvas(self, run: Run) -> Canvas:
         """Noise; or the draft, partly renoised; or a batch of gaps before the pinned suffix."""

@@ -7,16 +7,20 @@ of tokens' text or of what a request may change.
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from infill_engine.acceptance import ACCEPTANCE_ORDERS, AcceptanceOrder
 from infill_engine.api import CheckpointError
 from infill_engine.confidence import Calibration
+from infill_engine.draft_check import DraftCalibration
 from infill_engine.model.config import read_json_object
 
 Noise = Literal["uniform", "mask"]
 NOISES: tuple[Noise, ...] = ("uniform", "mask")
+
+_T = TypeVar("_T", Calibration, DraftCalibration)
 
 _FILE = "generation_config.json"
 _OFFICIAL_EOS_IDS = (1, 106, 50)  # <eos>, <turn|>, <|tool_response>
@@ -43,6 +47,7 @@ class GenerationConfig:
         settle_steps: steps a leading position must be unchanged and sure to be settled, at least 1.
         settle_entropy: nats below which a position is sure, above 0.
         calibration: how entropies tell what is right, or None where nobody has measured it.
+        drafting: how drafts from the file are judged, or None to make none.
     """
 
     max_denoising_steps: int = 48
@@ -60,6 +65,7 @@ class GenerationConfig:
     settle_steps: int = 2
     settle_entropy: float = 0.1
     calibration: Calibration | None = None
+    drafting: DraftCalibration | None = None
 
     def __post_init__(self) -> None:
         """Refuse values no denoiser could use.
@@ -122,16 +128,15 @@ class GenerationConfig:
             for name in ("noise", "acceptance_order")
             if infill.get(name) is not None
         }
-        calibration = _numbers(_object(infill, "calibration"), floats="bias slope")
-        if calibration.keys() >= {"bias", "slope"}:
-            fields["calibration"] = Calibration(**calibration)
+        fields["calibration"] = _numbers_of(infill, "calibration", Calibration)
+        fields["drafting"] = _numbers_of(infill, "drafting", DraftCalibration)
         if raw.get("eos_token_id") is not None:
             fields["eos_token_ids"] = _token_ids(raw["eos_token_id"])
         return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """The official layout, with our settings under `infill`."""
-        calibration = {"calibration": asdict(self.calibration)} if self.calibration else {}
+        measured = {"calibration": self.calibration, "drafting": self.drafting}
         return {
             "max_denoising_steps": self.max_denoising_steps,
             "sampler_config": {
@@ -151,7 +156,7 @@ class GenerationConfig:
                 "max_context_tokens": self.max_context_tokens,
                 "settle_steps": self.settle_steps,
                 "settle_entropy": self.settle_entropy,
-                **calibration,
+                **{name: asdict(value) for name, value in measured.items() if value},
             },
         }
 
@@ -187,6 +192,22 @@ def _numbers(raw: Mapping[str, Any], ints: str = "", floats: str = "") -> dict[s
             raise CheckpointError(f"{_FILE}: {name} is {value!r}; it must be {kind}.")
         found[name] = value if is_whole else float(value)
     return found
+
+
+def _numbers_of(raw: Mapping[str, Any], name: str, kind: type[_T]) -> _T | None:
+    """An object whose fields are all numbers; None where it is absent.
+
+    Raises:
+        CheckpointError: a field is missing or is no number.
+    """
+    if raw.get(name) is None:
+        return None
+    wanted = [field.name for field in dataclass_fields(kind)]
+    numbers = _numbers(_object(raw, name), floats=" ".join(wanted))
+    missing = [field for field in wanted if field not in numbers]
+    if missing:
+        raise CheckpointError(f"{_FILE}: infill.{name} lacks {', '.join(missing)}.")
+    return kind(**numbers)
 
 
 def _token_ids(value: Any) -> tuple[int, ...]:

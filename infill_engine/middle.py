@@ -41,6 +41,10 @@ class Middle:
         """Replace the canvas behind the committed tokens by its newest state."""
         self._canvas, self._num_settled = canvas_ids, num_settled
 
+    def take_over(self, token_ids: Sequence[int]) -> None:
+        """Append tokens for good that no canvas has held."""
+        self._committed += token_ids
+
     def commit(self) -> list[int]:
         """Take the whole canvas over for good; returns the tokens to prefill."""
         committed, self._canvas, self._num_settled = self._canvas, [], 0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infill_engine.api import FinishReason, InfillRequest, InfillResult, InfillUpdate
 from infill_engine.canvas import Canvas
-from infill_engine.confidence import Calibration
+from infill_engine.confidence import Calibration, leading_confidence
 from infill_engine.middle import Middle
 from infill_engine.prompt.prompt import Prompt
 from infill_engine.random_source import SeededRandom
@@ -34,7 +34,8 @@ class Run:
         num_prefilled: prompt tokens computed.
         num_steps: denoising steps so far.
         num_canvases: canvases begun.
-        entropies: nats, one per position of every finished canvas.
+        entropies: nats, one per token taken from a draft and per position of finished canvases.
+        draft_confidences: of the tokens taken from a draft, the first ones of the middle.
     """
 
     request: InfillRequest
@@ -49,6 +50,7 @@ class Run:
     num_steps: int = 0
     num_canvases: int = 1
     entropies: list[float] = field(default_factory=list)
+    draft_confidences: list[float] = field(default_factory=list)
 
     def update(self, canvas: Canvas, num_accepted: int) -> InfillUpdate:
         """What the step just done is told as."""
@@ -66,9 +68,11 @@ class Run:
         """What the finished request is answered with."""
         num_tokens = len(self.middle.token_ids)
         entropies: Sequence[float] = self.entropies[:num_tokens]
-        confidence: tuple[tuple[int, float], ...] = ()
+        confidences: list[float] = []
         if calibration is not None:
-            confidence = calibration.of_leading(entropies, self.middle.num_chars_of_first)
+            num_drafted = len(self.draft_confidences)
+            denoised = [calibration.of_token(entropy) for entropy in entropies[num_drafted:]]
+            confidences = [*self.draft_confidences, *denoised][:num_tokens]
         return InfillResult(
             text=self.middle.text,
             finish_reason=reason,
@@ -79,5 +83,5 @@ class Run:
             prefilled_tokens=self.num_prefilled,
             mean_entropy=sum(entropies) / max(1, num_tokens),
             timings_ms=self.limits.timings_ms(),
-            leading_confidence=confidence,
+            leading_confidence=leading_confidence(confidences, self.middle.num_chars_of_first),
         )

@@ -1,38 +1,47 @@
-"""Measures how entropies tell what is right: `python -m training.calibrate --write`.
+"""Measures what a model's numbers mean for an editor: `python -m training.calibrate --write`.
 
-Fills one-line gaps of the dev packages with the engine itself, fits P(token right | all before it
-right) as a logistic function of its entropy, and says on the held-out packages what would be shown
-at several thresholds and how much of it is right. `--write` puts the two numbers into the model's
+Fills one-line gaps of the dev packages with the engine itself and fits how likely a token is right,
+by its entropy for denoised tokens, by likelihood and strength of the source for tokens drafted
+from the file. On the held-out packages it then says what is exactly right with and without drafts,
+and what would be shown at several thresholds. `--write` puts the numbers into the model's
 generation_config.json, `--plot FILE` draws the curve. Knows nothing of how text is shown.
 """
 
 import argparse
 import dataclasses
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infill_engine.api import InfillRequest, InfillResult, InfillUpdate
 from infill_engine.confidence import Calibration
 from infill_engine.config import EngineConfig
+from infill_engine.draft_check import DraftCalibration
 from infill_engine.engine import Engine
-from infill_engine.generation_config import read_generation_config
+from infill_engine.generation_config import GenerationConfig, read_generation_config
+from infill_engine.tokenizer import Tokenizer
 from training.examples import SourceFile, read_corpus
+from training.logistic import fit_logistic
 from training.spans import Cut, FileCutter, SpanMix
 
 _ONE_LINE = SpanMix(0, 1, 0, 0, 0, 0, 0)
-_SIDE_CHARS = 6_000
+_SIDE_CHARS = 20_000
 _MAX_NEW_TOKENS = 48
-_CERTAIN = Calibration(bias=700.0, slope=0.0)  # keeps every token, so that all can be compared
+_CERTAIN = Calibration(bias=700.0, slope=0.0)  # every token is named, so that all can be compared
 _THRESHOLDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_NUM_NEWTON_STEPS = 30
 
-F64 = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A request, and the rest of the line that stood there."""
+
+    request: InfillRequest
+    wanted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +49,26 @@ class Guess:
     """One filled gap.
 
     Attributes:
-        entropies: nats of each token.
-        ends: characters that the tokens up to each one spell.
-        num_right_chars: leading characters that stand in the source too.
+        result: what the engine answered.
+        entropies: nats of each token, of answers that need one canvas only.
+        num_right_chars: leading characters of its text that stand in the source too.
         is_exact: whether the whole line is right.
     """
 
+    result: InfillResult
     entropies: tuple[float, ...]
-    ends: tuple[int, ...]
     num_right_chars: int
     is_exact: bool
 
     def tokens(self) -> Iterator[tuple[float, bool]]:
         """Entropy and rightness of every token up to the first wrong one."""
-        for entropy, end in zip(self.entropies, self.ends, strict=False):
-            is_right = end <= self.num_right_chars
-            yield entropy, is_right
-            if not is_right:
+        for entropy, (end, _) in zip(self.entropies, self.result.leading_confidence, strict=False):
+            yield entropy, end <= self.num_right_chars
+            if end > self.num_right_chars:
                 return
 
 
-def fit(entropies: F64, is_right: F64) -> Calibration:
-    """Logistic regression of `is_right` [N] (0 or 1) on `entropies` [N], by Newton's method.
-
-    A trace of ridge keeps the numbers finite where the two classes can be told apart exactly.
-    """
-    features = np.stack([np.ones_like(entropies), -entropies], axis=1)
-    weights = np.zeros(2)
-    ridge = 1e-3 * np.eye(2)
-    for _ in range(_NUM_NEWTON_STEPS):
-        p = 1.0 / (1.0 + np.exp(-features @ weights))
-        gradient = features.T @ (is_right - p) - ridge @ weights
-        hessian = (features * (p * (1 - p))[:, None]).T @ features + ridge
-        weights = weights + np.linalg.solve(hessian, gradient)
-    bias, slope = weights.tolist()
-    return Calibration(round(bias, 4), round(max(slope, 0.0), 4))
-
-
-def gaps(files: list[SourceFile], count: int, seed: int) -> Iterator[tuple[SourceFile, Cut]]:
+def gaps(files: list[SourceFile], count: int, seed: int) -> Iterator[Gap]:
     """Yield rest-of-line gaps, the same for the same seed, each file as likely as any other."""
     rng = random.Random(seed)
     num_found = 0
@@ -86,12 +77,11 @@ def gaps(files: list[SourceFile], count: int, seed: int) -> Iterator[tuple[Sourc
         cut = FileCutter(file.text, file.language).cut(rng, _ONE_LINE)
         if cut.middle.strip() and "\n" not in cut.middle:
             num_found += 1
-            yield file, cut
+            yield Gap(_request(file, cut), cut.middle)
 
 
-def guess(engine: Engine, file: SourceFile, cut: Cut) -> Guess | None:
-    """Fill one gap; None when nothing was written or a second canvas was needed."""
-    request = InfillRequest(
+def _request(file: SourceFile, cut: Cut) -> InfillRequest:
+    return InfillRequest(
         cut.prefix[-_SIDE_CHARS:],
         cut.suffix[:_SIDE_CHARS],
         file.language,
@@ -99,30 +89,65 @@ def guess(engine: Engine, file: SourceFile, cut: Cut) -> Guess | None:
         mode="line",
         max_new_tokens=_MAX_NEW_TOKENS,
     )
+
+
+def guess(engine: Engine, gap: Gap) -> Guess:
+    """Fill one gap."""
     entropies: tuple[float, ...] = ()
-    for event in engine.stream(request):
+    result: InfillResult | None = None
+    for event in engine.stream(gap.request):
         if isinstance(event, InfillUpdate):
             entropies = event.token_entropies
-        elif event.num_canvases > 1 or not event.text:
-            return None
         else:
-            return _compare(event, entropies, cut.middle)
-    return None
+            result = event
+    assert result is not None
+    num_right = _num_common_chars(result.text, gap.wanted)
+    is_one_canvas = result.num_canvases == 1
+    return Guess(result, entropies if is_one_canvas else (), num_right, result.text == gap.wanted)
 
 
-def _compare(result: InfillResult, entropies: tuple[float, ...], wanted: str) -> Guess:
-    num_right = 0
-    while num_right < min(len(result.text), len(wanted)) and (
-        result.text[num_right] == wanted[num_right]
-    ):
-        num_right += 1
-    ends = tuple(chars for chars, _ in result.leading_confidence)
-    return Guess(entropies[: len(ends)], ends, num_right, result.text == wanted)
+def _num_common_chars(text: str, other: str) -> int:
+    num_chars = 0
+    while num_chars < min(len(text), len(other)) and text[num_chars] == other[num_chars]:
+        num_chars += 1
+    return num_chars
+
+
+def fit_denoised(guesses: list[Guess]) -> Calibration:
+    """How the entropy of a denoised token tells whether it is right."""
+    tokens = np.array([token for one in guesses for token in one.tokens()], float)
+    bias, weight = fit_logistic(tokens[:, :1], tokens[:, 1])
+    return Calibration(bias, max(-weight, 0.0))
+
+
+def judged_tokens(
+    engine: Engine, tokenizer: Tokenizer, gap: Gap
+) -> Iterator[tuple[float, float, bool]]:
+    """Log probability, log of strength and rightness of a draft's tokens to the first wrong one."""
+    judged = engine.judge_context_draft(gap.request)
+    if judged is None:
+        return
+    ids = [token.token_id for token in judged.tokens]
+    wanted = judged.healed + gap.wanted
+    for num_tokens, token in enumerate(judged.tokens, start=1):
+        text = tokenizer.decode(ids[:num_tokens])
+        is_end = token.token_id in tokenizer.special_ids
+        is_right = text == wanted if is_end else wanted.startswith(text)
+        yield token.log_probability, math.log1p(judged.strength), is_right
+        if not is_right:
+            return
+
+
+def fit_drafted(rows: list[tuple[float, float, bool]], least: float) -> DraftCalibration:
+    """How likelihood and strength tell whether a drafted token is right."""
+    table = np.array(rows, float)
+    bias, likelihood, strength = fit_logistic(table[:, :2], table[:, 2])
+    return DraftCalibration(bias, likelihood, strength, least)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a threshold would show.
+    """What a threshold shows.
 
     Attributes:
         threshold: least probability.
@@ -137,21 +162,34 @@ class Shown:
     mean_chars: float
 
 
-def shown_at(threshold: float, guesses: list[Guess], calibration: Calibration) -> Shown:
+def shown_at(threshold: float, guesses: list[Guess]) -> Shown:
     """Apply a threshold to guesses."""
     lengths: list[int] = []
     num_right = 0
     for one in guesses:
-        pairs = calibration.of_leading(one.entropies, lambda n, ends=one.ends: ends[n - 1])
-        trusted = [chars for chars, p in pairs if p >= threshold]
-        num_chars = one.ends[-1] if threshold <= 0 and one.ends else max(trusted, default=0)
+        num_chars = one.result.num_trusted_chars(threshold)
         if num_chars:
             lengths.append(num_chars)
             num_right += num_chars <= one.num_right_chars
     count = max(len(lengths), 1)
     return Shown(
-        threshold, len(lengths) / max(len(guesses), 1), num_right / count, sum(lengths) / count
+        threshold,
+        round(len(lengths) / max(len(guesses), 1), 4),
+        round(num_right / count, 4),
+        round(sum(lengths) / count, 1),
     )
+
+
+def _load(model: Path, generation: GenerationConfig) -> Engine:
+    return Engine.load(EngineConfig(model=str(model)), generation=generation)
+
+
+def _summary(label: str, guesses: list[Guess]) -> str:
+    count = max(len(guesses), 1)
+    exact = sum(one.is_exact for one in guesses) / count
+    steps = sum(one.result.num_steps for one in guesses) / count
+    took_ms = np.median([one.result.timings_ms["total"] for one in guesses])
+    return f"{label}: exact match {exact:.1%}, {steps:.1f} steps, p50 {took_ms:.0f} ms"
 
 
 def main() -> None:
@@ -161,31 +199,32 @@ def main() -> None:
     add("--model", type=Path, default=Path("infill_engine/embedded"))
     add("--corpus", type=Path, default=Path(".training/corpus"))
     add("--gaps", type=int, default=400, help="in each of the two splits")
+    add("--least", type=float, default=0.5, help="probability from which a draft is taken over")
     add("--seed", type=int, default=0)
     add("--write", action="store_true")
     add("--plot", type=Path, help="an image file")
     flags = parser.parse_args()
+    found = {
+        split: list(gaps(read_corpus(flags.corpus / f"{split}.jsonl"), flags.gaps, flags.seed))
+        for split in ("dev", "heldout")
+    }
     generation = read_generation_config(flags.model)
-    engine = Engine.load(
-        EngineConfig(model=str(flags.model)),
-        generation=dataclasses.replace(generation, calibration=_CERTAIN),
-    )
-    guesses: dict[str, list[Guess]] = {}
-    for split in ("dev", "heldout"):
-        files = read_corpus(flags.corpus / f"{split}.jsonl")
-        filled = [guess(engine, *gap) for gap in gaps(files, flags.gaps, flags.seed)]
-        guesses[split] = [one for one in filled if one is not None]
-    tokens = np.array([token for one in guesses["dev"] for token in one.tokens()], float)
-    calibration = fit(tokens[:, 0], tokens[:, 1])
-    heldout = guesses["heldout"]
-    exact = sum(one.is_exact for one in heldout) / max(len(heldout), 1)
-    print(f"{calibration}, from {len(tokens)} tokens; held-out exact match {exact:.1%}")
-    curve = [shown_at(threshold, heldout, calibration) for threshold in _THRESHOLDS]
+    bare = dataclasses.replace(generation, calibration=_CERTAIN, drafting=None)
+    engine, tokenizer = _load(flags.model, bare), Tokenizer.from_folder(flags.model)
+    calibration = fit_denoised([guess(engine, gap) for gap in found["dev"]])
+    rows = [row for gap in found["dev"] for row in judged_tokens(engine, tokenizer, gap)]
+    drafting = fit_drafted(rows, flags.least)
+    print(f"{calibration}\n{drafting}, from {len(rows)} tokens", flush=True)
+    print(_summary("held-out, no drafts", [guess(engine, gap) for gap in found["heldout"]]))
+    fitted = dataclasses.replace(generation, calibration=calibration, drafting=drafting)
+    engine = _load(flags.model, fitted)
+    guesses = [guess(engine, gap) for gap in found["heldout"]]
+    print(_summary("held-out, drafts", guesses))
+    curve = [shown_at(threshold, guesses) for threshold in _THRESHOLDS]
     for row in curve:
         print(json.dumps(dataclasses.asdict(row)))
     if flags.write:
-        written = dataclasses.replace(generation, calibration=calibration).to_dict()
-        text = json.dumps(written, indent=2)
+        text = json.dumps(fitted.to_dict(), indent=2)
         (flags.model / "generation_config.json").write_text(text + "\n", encoding="utf-8")
     if flags.plot:
         _draw(curve, flags.plot)
@@ -205,6 +244,7 @@ def _draw(curve: list[Shown], path: Path) -> None:
         title="Embedded model, held-out packages, by least confidence",
     )
     axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
 

@@ -10,6 +10,8 @@ import torch
 from infill_engine.checkpoint import expected_tensors, load_model, save_checkpoint
 from infill_engine.checkpoint.int8 import dequantize, quantize
 from infill_engine.checkpoint.reader import TensorFiles
+from infill_engine.confidence import Calibration
+from infill_engine.draft_check import DraftCalibration
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.model.config import ModelConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -173,7 +175,15 @@ def test_every_tensor_has_its_place_in_the_model(config: ModelConfig) -> None:
 
 
 def test_generation_settings_round_trip(tmp_path: Path) -> None:
-    chosen = GenerationConfig(max_denoising_steps=7, eos_token_ids=(5,), noise="mask", t_min=0.5)
+    chosen = GenerationConfig(
+        max_denoising_steps=7,
+        eos_token_ids=(5,),
+        noise="mask",
+        t_min=0.5,
+        acceptance_order="leading",
+        calibration=Calibration(2.0, 0.5),
+        drafting=DraftCalibration(-0.5, 0.2, 1.0, 0.5),
+    )
     write_tiny_checkpoint(tmp_path, generation=chosen)
     assert read_generation_config(tmp_path) == chosen
 

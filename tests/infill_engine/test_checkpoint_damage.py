@@ -276,6 +276,9 @@ def test_folder_cannot_be_made(tmp_path: Path) -> None:
         ({"sampler_config": {"_cls_name": "Other"}}, "'Other'"),
         ({"eos_token_id": "end"}, "a token id or a list of them"),
         ({"infill": {"noise": "pink"}}, "noise is 'pink'"),
+        ({"infill": {"acceptance_order": "last"}}, "acceptance_order is 'last'"),
+        ({"infill": {"calibration": {"bias": 1}}}, "infill.calibration lacks slope"),
+        ({"infill": {"drafting": {"bias": "high"}}}, "bias is 'high'; it must be a number"),
         ({"infill": 3}, "infill is 3; it must be an object"),
     ],
 )

@@ -1,0 +1,42 @@
+"""Drafts from the file: the longest agreement wins, and only whole lines' ends are copied."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infill_engine.context_draft import ContextDraft, find_context_draft
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "expected"),
+    [
+        ("x = load(a)\ny = lo", "\n", ContextDraft("ad(a)", 3)),
+        # The longer agreement wins over the nearer one.
+        ("total += one\nsum += two\ntotal += ", "\n", ContextDraft("one", 7)),
+        # Of equal ones the nearest before the cursor.
+        ("f(one)\nf(two)\nf(", "", ContextDraft("two)", 3)),
+        # What follows the cursor is searched too.
+        ("self.name = ", "\nself.name = name\n", ContextDraft("name", 10)),
+        # The line may be at its end.
+        ("    return None\n    return None", "\n", ContextDraft("", 10)),
+        ("a = b", "", None),
+        ("", "a = b", None),
+        ("ab", "ab", None),
+    ],
+)
+def test_cases(prefix: str, suffix: str, expected: ContextDraft | None) -> None:
+    assert find_context_draft(prefix, suffix) == expected
+
+
+@given(st.text("ab \n", max_size=60), st.text("ab \n", max_size=60))
+def test_what_is_drafted_stands_behind_an_end_of_the_prefix(prefix: str, suffix: str) -> None:
+    draft = find_context_draft(prefix, suffix)
+    if draft is not None:
+        assert "\n" not in draft.text and draft.text == draft.text.rstrip()
+        end = prefix[-3:] + draft.text
+        assert end in prefix or end in suffix
+
+
+def test_a_long_file_of_one_character_is_no_trouble() -> None:
+    draft = find_context_draft("a" * 1_000_000, "a" * 1_000_000)
+    assert draft is not None and draft.strength == 64
