@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -47,6 +48,7 @@ CompletionSource = Literal["model", "gold", "empty"]
     show_default=True,
     help="What fills the gaps; gold and empty check the harness.",
 )
+@click.option("--no-drafts", is_flag=True, help="Without copying lines from the task's own text.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Programs at a time; all cores.")
 @click.option(
@@ -69,6 +71,7 @@ def humaneval_infilling(
     model: str,
     mode: CompletionMode,
     source: CompletionSource,
+    no_drafts: bool,
     seed: int,
     workers: int | None,
     timeout_s: int,
@@ -78,7 +81,8 @@ def humaneval_infilling(
     """Measure pass@1 on HumanEval-Infilling."""
     machine = describe_machine()
     tasks = read_tasks(data, SPLITS[split], limit)
-    completions = _fill(tasks, source, model, mode, SPLITS[split].max_new_tokens, seed)
+    asked = _Asked(model, mode, SPLITS[split].max_new_tokens, seed, no_drafts)
+    completions = _fill(tasks, source, asked)
     limits, num_workers = ProgramLimits(cpu_s=timeout_s), workers or os.cpu_count() or 1
     runs = _judge(tasks, completions, limits, num_workers, "running the programs")
     empty = [Completion("") for _ in tasks]
@@ -95,6 +99,7 @@ def humaneval_infilling(
         "completion": source,
         "model": model if source == "model" else None,
         "mode": mode if source == "model" else None,
+        "no_drafts": no_drafts,
         "max_new_tokens": SPLITS[split].max_new_tokens,
         "seed": seed,
         "timeout_s": timeout_s,
@@ -113,13 +118,19 @@ def humaneval_infilling(
         print(json.dumps(report))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How the engine is asked."""
+
+    model: str
+    mode: CompletionMode
+    max_new_tokens: int
+    seed: int
+    no_drafts: bool
+
+
 def _fill(
-    tasks: Sequence[InfillingTask],
-    source: CompletionSource,
-    model: str,
-    mode: CompletionMode,
-    max_new_tokens: int,
-    seed: int,
+    tasks: Sequence[InfillingTask], source: CompletionSource, asked: _Asked
 ) -> list[Completion]:
     if source == "empty":
         return [Completion("") for _ in tasks]
@@ -127,11 +138,17 @@ def _fill(
         return [Completion(task.canonical_solution) for task in tasks]
     from infill_engine.config import EngineConfig  # torch takes seconds; gold does without
     from infill_engine.engine import Engine
+    from infill_engine.generation_config import read_generation_config
 
-    engine = Engine.load(EngineConfig(model=model))
-    complete_with_engine(engine, tasks[:1], mode, max_new_tokens, seed)  # not measured
+    config = EngineConfig(model=asked.model)
+    generation = read_generation_config(config.folder)
+    if asked.no_drafts:
+        generation = replace(generation, drafting=None)
+    engine = Engine.load(config, generation=generation)
+    how = (asked.mode, asked.max_new_tokens, asked.seed)
+    complete_with_engine(engine, tasks[:1], *how)  # not measured
     with progress_bar("filling the gaps", len(tasks)) as on_done:
-        return complete_with_engine(engine, tasks, mode, max_new_tokens, seed, on_done)
+        return complete_with_engine(engine, tasks, *how, on_done)
 
 
 def _judge(
@@ -182,6 +199,7 @@ def _print_table(report: dict[str, Any], machine: Machine) -> None:
     if "timings_ms" in report:
         rows |= {
             "mean steps": f"{report['mean_steps']:.1f}",
+            "tokens drafted from the task": f"{report['drafted_share']:.0%}",
             "tokens per forward": f"{report['tokens_per_forward']:.2f}",
             "finish reasons": _counts(report["finish_reasons"]),
         }

@@ -204,6 +204,7 @@ def _print_table(report: dict[str, Any], machine: Machine) -> None:
         _add_row(table, "  steps", answers["steps"])
         _add_row(table, "  tokens prefilled", answers["prefilled_tokens"])
         table.add_row("  tokens per forward", f"{answers['tokens_per_forward']:.2f}")
+        table.add_row("  tokens drafted from the file", f"{answers['drafted_share']:.0%}")
     table.add_section()
     table.add_row("memory when ready, MiB", f"{report['memory_when_ready_mib']:.0f}")
     peak = targets["peak_memory_mib"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.distribution import Distribution
+from benchmarks.infilling_scores import step_milliseconds
 from benchmarks.typing_sessions import TypingSession, typed_lengths
 from infill_engine.api import InfillRequest, InfillResult
 
@@ -56,15 +57,16 @@ def summarize(samples: Sequence[LatencySample]) -> dict[str, Any]:
     results = [sample.result for sample in samples]
     num_steps = sum(result.num_steps for result in results)
     num_tokens = sum(result.num_tokens for result in results)
-    step_ms = [r.timings_ms["denoise"] / max(1, r.num_steps) for r in results]
+    num_drafted = sum(result.drafted_tokens for result in results)
     return {
         "completion_ms": Distribution.of([s.took_ms for s in samples]).to_dict(),
         "prefill_ms": Distribution.of([r.timings_ms["prefill"] for r in results]).to_dict(),
-        "step_ms": Distribution.of(step_ms).to_dict(),
+        "step_ms": Distribution.of(step_milliseconds(results)).to_dict(),
         "steps": Distribution.of([r.num_steps for r in results]).to_dict(),
         "prefilled_tokens": Distribution.of([r.prefilled_tokens for r in results]).to_dict(),
         "cached_tokens": Distribution.of([r.cached_tokens for r in results]).to_dict(),
-        "tokens_per_forward": round(num_tokens / max(1, num_steps), 3),
+        "drafted_share": round(num_drafted / max(1, num_tokens), 4),
+        "tokens_per_forward": round((num_tokens - num_drafted) / max(1, num_steps), 3),
     }
 
 

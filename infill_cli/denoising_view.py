@@ -91,6 +91,8 @@ def summary(result: InfillResult) -> str:
     total_ms = result.timings_ms.get("total")
     time_taken = f" in {total_ms:.0f} ms" if total_ms is not None else ""
     steps = "1 step" if result.num_steps == 1 else f"{result.num_steps} steps"
+    if result.drafted_tokens:
+        steps += f", {result.drafted_tokens} of {result.num_tokens} tokens as elsewhere in the file"
     return f"{result.finish_reason} after {steps}{time_taken}"
 
 

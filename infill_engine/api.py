@@ -128,6 +128,7 @@ class InfillResult:
         leading_confidence: pairs of leading characters of `text` and the probability that they
             are right, characters growing; where it has become tiny the pairs end. Empty where the
             checkpoint is not calibrated, which claims nothing.
+        drafted_tokens: leading tokens copied from elsewhere in the file, which needed no denoising.
     """
 
     text: str
@@ -140,6 +141,7 @@ class InfillResult:
     mean_entropy: float
     timings_ms: dict[str, float] = field(default_factory=dict)
     leading_confidence: tuple[tuple[int, float], ...] = ()
+    drafted_tokens: int = 0
 
     def num_trusted_chars(self, least_confidence: float) -> int:
         """Leading characters of `text` that are right with at least this probability, 0 to 1.

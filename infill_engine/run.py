@@ -84,4 +84,5 @@ class Run:
             mean_entropy=sum(entropies) / max(1, num_tokens),
             timings_ms=self.limits.timings_ms(),
             leading_confidence=leading_confidence(confidences, self.middle.num_chars_of_first),
+            drafted_tokens=min(len(self.draft_confidences), num_tokens),
         )

@@ -53,6 +53,7 @@ def test_a_line_that_stood_there_before_needs_no_denoising(trusting: Engine) -> 
     assert (result.text, result.finish_reason) == ("m(numbers)", "converged")
     assert (result.num_steps, result.num_canvases) == (0, 1)
     assert result.leading_confidence[-1][0] == len(result.text)
+    assert result.drafted_tokens == result.num_tokens
     assert result.timings_ms["draft"] > 0
 
 
