@@ -45,11 +45,19 @@ class _Commands(click.Group):
         module_name, attribute = _COMMANDS[cmd_name].split(":")
         return getattr(importlib.import_module(module_name), attribute)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:
+            raise _as_sentence(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # a full disk behind a pipe shows only here
             return result
+        except click.UsageError as error:
+            raise _as_sentence(error) from None
         except InfillError as error:
             raise Failure(str(error)) from None
         except OSError as error:
@@ -57,6 +65,13 @@ class _Commands(click.Group):
                 raise
             place = f"{error.filename}: " if error.filename else ""
             raise Failure(f"{place}{error.strerror or error}.") from None
+
+
+def _as_sentence(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error  # a bare group shows what it offers
+    command = error.ctx.command_path if error.ctx is not None else "infill-ls"
+    return Failure(f"{error.format_message()} See `{command} --help`.")
 
 
 @click.group(cls=_Commands, invoke_without_command=True)

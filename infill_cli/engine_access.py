@@ -3,6 +3,7 @@
 Knows nothing of requests.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,19 +11,30 @@ from contextlib import contextmanager
 import click
 
 from infill_client.address import EngineAddress
-from infill_client.launcher import ensure_engine
+from infill_client.launcher import ensure_engine, stop_failed_engine
 from infill_client.settings import EngineSettings, read_settings
+from infill_engine.api import CheckpointError, InfillError
 
 
 def connect(settings: EngineSettings | None = None) -> EngineAddress:
     """Return an engine that is ready, starting one if needed; progress goes to stderr.
 
     Raises:
-        InfillError: no engine could be started, or its model could not be loaded.
+        InfillError: no engine could be started, or its model could not be loaded; then no process
+            is left behind.
     """
     settings = settings or read_settings()
-    with show_progress() as on_progress:
-        return ensure_engine(settings, on_progress=on_progress, restart_failed=True)
+    try:
+        with show_progress() as on_progress:
+            return ensure_engine(settings, on_progress=on_progress, restart_failed=True)
+    except InfillError as error:
+        if not settings.url:
+            with contextlib.suppress(InfillError):  # the first error is the one to tell
+                stop_failed_engine()
+        if isinstance(error, CheckpointError):
+            mend = "Mend its folder or choose another model with `infill-ls model use`."
+            raise CheckpointError(f"{error} {mend}") from None
+        raise
 
 
 @contextmanager

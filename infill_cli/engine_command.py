@@ -51,7 +51,8 @@ def run(
             idle_exit_minutes if idle_exit_minutes is not None else chosen.idle_exit_minutes
         ),
     )
-    run_engine_server(options, log_to_stderr=True)
+    # In the foreground the reason is told here and now; nobody needs to ask a process for it.
+    run_engine_server(options, log_to_stderr=True, ends_when_load_fails=True)
 
 
 @engine.command()
@@ -73,7 +74,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
     found = find_engine()
     if found is None:
-        click.echo(json.dumps({"status": "stopped"}) if as_json else "No engine is running.")
+        if as_json:
+            click.echo(json.dumps({"status": "stopped"}))
+        else:
+            click.echo("No engine is running.")
+            click.echo(f"log      {log_folder() / 'engine.log'}")
         ctx.exit(1)
     state, health = found
     if as_json:

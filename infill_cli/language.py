@@ -1,5 +1,6 @@
 """The LSP language identifier of a file, from its name. Knows nothing of contents."""
 
+import os
 from pathlib import Path
 
 _LANGUAGE_OF_SUFFIX = {
@@ -45,9 +46,12 @@ def language_of(path: Path) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Return the path to tell the model: relative to the current folder, else the bare name."""
+    """Return the path to tell the model: relative to the current folder, else the bare name.
+
+    Bytes of a name that are not UTF-8 become U+FFFD, since the request must be valid Unicode.
+    """
     absolute = path.resolve()
     folder = Path.cwd().resolve()
-    if absolute.is_relative_to(folder):
-        return absolute.relative_to(folder).as_posix()
-    return absolute.name
+    is_inside = absolute.is_relative_to(folder)
+    shown = absolute.relative_to(folder).as_posix() if is_inside else absolute.name
+    return os.fsencode(shown).decode("utf-8", "replace")

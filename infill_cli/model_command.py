@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from infill_cli.model_folder import EMBEDDED, ModelFacts, folder_of, read_model_facts
+from infill_cli.model_folder import EMBEDDED, ModelFacts, check_fit, folder_of, read_model_facts
 from infill_client.settings import choose_model, read_settings
 from infill_engine.api import CheckpointError
 
@@ -62,6 +62,7 @@ def use(name: str) -> None:
 
     chosen, folder = _find(name)
     facts = read_model_facts(folder)
+    check_fit(folder)
     path = choose_model(chosen)
     click.echo(f"Chosen in {path}: {name} ({describe_briefly(facts)}).")
     if stop_engine() is not None:

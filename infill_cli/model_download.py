@@ -17,8 +17,8 @@ _FILES = ["config.json", "generation_config.json", "tokenizer.json", "*.safetens
 
 
 def is_repository_name(text: str) -> bool:
-    """Return whether `text` looks like `owner/name`."""
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII) is not None
+    """Return whether `text` looks like `owner/name`; `./name` and `../name` are folders."""
+    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text, re.ASCII) is not None
 
 
 def fetch_model(name: str) -> Path:

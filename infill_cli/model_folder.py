@@ -1,7 +1,7 @@
 """What a model's folder holds, read without torch: configuration, sizes, damage.
 
-Checks what can be checked in milliseconds (files there, headers whole, lengths right); whether
-the weights fit the configuration is for the engine to say. Knows nothing of where models come
+Checks what can be checked without loading (files there, headers whole, lengths right, sizes that
+agree); every tensor's shape is for the engine to compare. Knows nothing of where models come
 from.
 """
 
@@ -78,6 +78,10 @@ def read_model_facts(folder: Path) -> ModelFacts:
             bytes_of_dtype[tensor["dtype"]] = bytes_of_dtype.get(tensor["dtype"], 0) + end - begin
             num_parameters += prod(tensor["shape"])
     text_config = config.get("text_config", config)
+    if not isinstance(text_config, dict):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: text_config is no object; fetch it again."
+        )
     return ModelFacts(
         folder=folder,
         num_parameters=num_parameters,
@@ -89,6 +93,42 @@ def read_model_facts(folder: Path) -> ModelFacts:
         num_experts=text_config.get("num_experts"),
         canvas_length=config.get("canvas_length"),
     )
+
+
+def check_fit(folder: Path) -> None:
+    """Compare a model's parts with each other, as far as that goes without loading it.
+
+    Raises:
+        CheckpointError: its configuration, tokenizer or weights do not fit together.
+    """
+    # Imported late: reading a large vocabulary takes a second that only `model use` can spare.
+    from infill_engine.model.config import read_model_config
+    from infill_engine.tokenizer import Tokenizer
+
+    config, _ = read_model_config(folder)
+    num_ids = Tokenizer.from_folder(folder).vocab_size
+    if num_ids > config.vocab_size:
+        raise CheckpointError(
+            f"{folder / 'tokenizer.json'} has {num_ids} tokens; config.json allows "
+            f"{config.vocab_size}. Fetch both from the same release."
+        )
+    tensors: dict[str, Any] = {}
+    for file in _weight_files(folder):
+        tensors |= _read_header(file)
+    rows = "model.decoder.embed_tokens.weight"
+    last = f"model.decoder.layers.{config.num_layers - 1}.layer_scalar"
+    beyond = f"model.decoder.layers.{config.num_layers}.layer_scalar"
+    shape = tensors.get(rows, {}).get("shape")
+    if shape != [config.vocab_size, config.hidden_size]:
+        raise CheckpointError(
+            f"{folder}: {rows} has shape {shape}; config.json asks for "
+            f"{[config.vocab_size, config.hidden_size]}. Fetch both from the same release."
+        )
+    if last not in tensors or beyond in tensors:
+        raise CheckpointError(
+            f"{folder}: config.json asks for {config.num_layers} layers, which the weights do not "
+            "have. Fetch both from the same release."
+        )
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -118,11 +158,13 @@ def _read_header(path: Path) -> dict[str, Any]:
                 raise ValueError
             header = json.loads(file.read(header_bytes))
         header.pop("__metadata__", None)
-        data_bytes = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        data_bytes = max(map(_checked_end, header.values()), default=0)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise CheckpointError(f"{path} is damaged: its header cannot be read.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise CheckpointError(
+            f"{path} is damaged: its header cannot be read. Fetch it again."
+        ) from None
     expected_bytes = 8 + header_bytes + data_bytes
     if num_bytes != expected_bytes:
         raise CheckpointError(
@@ -132,12 +174,21 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def _checked_end(tensor: dict[str, Any]) -> int:
+    """Return where a tensor's bytes end; raises ValueError when its entry is not of its form."""
+    begin, end = tensor["data_offsets"]
+    numbers = [begin, end, *tensor["shape"]]
+    if not (all(type(number) is int for number in numbers) and isinstance(tensor["dtype"], str)):
+        raise ValueError
+    return end
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} holds no {path.name}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}).") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} is no JSON object.")

@@ -5,9 +5,11 @@ and columns are 1-based. Knows nothing of models or requests.
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from infill_engine.api import InfillError, RequestInvalid, RequestTooLarge
 MAX_FILE_BYTES = 10_000_000
 """Larger files are data or generated; no token budget would keep a thousandth of one."""
 _BOM = b"\xef\xbb\xbf"
+_ANY_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
@@ -86,7 +89,11 @@ class SourceFile:
         target = self.path.resolve()
         temporary = ""
         try:
-            if target.stat().st_mtime_ns != self.modified_ns:
+            status = target.stat()
+            # Replacing a file asks only its folder: a read-only file would be lost without this.
+            if not (os.access(target, os.W_OK) and status.st_mode & _ANY_MAY_WRITE):
+                raise PermissionError(errno.EACCES, "the file is read-only")
+            if status.st_mtime_ns != self.modified_ns:
                 raise InfillError(
                     f"{self.path} was changed in the meantime; nothing was written. Try again."
                 )
@@ -126,13 +133,15 @@ def read_source_file(path: Path) -> SourceFile:
             raise RequestInvalid(f"{path} is a device or pipe; give a file.")
         if status.st_size > MAX_FILE_BYTES:
             raise RequestTooLarge(
-                f"{path} has {status.st_size} bytes; files up to {MAX_FILE_BYTES} are read."
+                f"{path} has {status.st_size} bytes; files up to {MAX_FILE_BYTES} are read. "
+                "Work on a smaller file."
             )
         data = path.read_bytes()
     except FileNotFoundError:
         raise RequestInvalid(f"{path} does not exist.") from None
     except (OSError, ValueError) as error:
-        raise RequestInvalid(f"{path} cannot be read ({error}).") from None
+        reason = getattr(error, "strerror", None) or error
+        raise RequestInvalid(f"{path} cannot be read ({reason}).") from None
     text = _decode(data, path)
     return SourceFile(
         path=path,
@@ -147,7 +156,7 @@ def _decode(data: bytes, path: Path) -> str:
     if b"\0" in data:
         raise RequestInvalid(
             f"{path} is binary or UTF-16 (a zero byte at offset {data.index(0)}); "
-            "only UTF-8 text is read."
+            "only UTF-8 text is read. Convert the file first."
         )
     bom_bytes = len(_BOM) if data.startswith(_BOM) else 0
     try:

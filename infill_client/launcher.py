@@ -132,6 +132,17 @@ def stop_engine() -> EngineState | None:
         return state
 
 
+def stop_failed_engine() -> None:
+    """End the user's engine if it could not load its model: it is of no use to anybody.
+
+    Raises:
+        EngineUnavailable: it does not answer, or could not be ended.
+    """
+    found = find_engine()
+    if found is not None and found[1].status == "failed":
+        stop_engine()
+
+
 def _find_usable(restart_failed: bool) -> EngineAddress | None:
     found = find_engine()
     if found is None:

@@ -129,7 +129,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
                 f"allowed are {', '.join(known)}."
             )
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            allowed = "a string" if _TYPES[name] == (str,) else "a number"
+            allowed = {(str,): "a string", (int,): "a whole number"}.get(_TYPES[name], "a number")
             raise ConfigError(f"In {path}, {name} is {value!r}; it must be {allowed}.")
     model = values.get("model", "embedded")
     # The engine's process runs in a folder of its own: a relative path would mean another place.

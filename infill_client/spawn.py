@@ -47,6 +47,9 @@ def spawn_engine(settings: EngineSettings) -> "subprocess.Popen[bytes]":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
     try:
         with _words_file().open("wb") as words:
+            # Takes the file's first block now: on a full disk the engine's own words were lost.
+            words.write(b"\n")
+            words.flush()
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -57,7 +60,11 @@ def spawn_engine(settings: EngineSettings) -> "subprocess.Popen[bytes]":
                 creationflags=flags,
             )
     except OSError as error:
-        raise EngineUnavailable(f"The engine could not be started: {error}.") from None
+        place = f" ({error.filename})" if error.filename else f" ({_words_file()})"
+        raise EngineUnavailable(
+            f"The engine could not be started: {error.strerror or error}{place}. "
+            "`infill-ls doctor` checks the installation."
+        ) from None
     _children.append(child)
     return child
 

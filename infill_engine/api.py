@@ -17,6 +17,10 @@ MAX_NEW_TOKENS_LIMIT = 1024
 """Most tokens a request may ask for: four full canvases of the 26 B checkpoint."""
 MAX_TEXT_CHARS = 8_000_000
 """Longest prefix, suffix or selection accepted; far above what any token budget keeps."""
+MAX_NAME_CHARS = {"language_id": 100, "path": 4096, "instruction": 20_000}
+"""Longest short texts accepted: they go into the prompt whole, beside its token budget."""
+SEED_RANGE = (-(2**63), 2**64 - 1)
+"""What torch's random generators take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class InfillRequest:
 
         Raises:
             RequestInvalid: a field is outside its range; the message names field, value and range.
-            RequestTooLarge: a text is longer than `MAX_TEXT_CHARS`.
+            RequestTooLarge: a text is longer than `MAX_TEXT_CHARS` or `MAX_NAME_CHARS`.
         """
         if self.mode not in MODES:
             raise RequestInvalid(f"mode is {self.mode!r}; allowed are {', '.join(MODES)}.")
@@ -81,7 +85,18 @@ class InfillRequest:
             raise RequestInvalid(
                 f"selection and instruction belong to mode 'rewrite', but mode is {self.mode!r}."
             )
-        for name in ("prefix", "suffix", "selection", "draft", "instruction"):
+        if not SEED_RANGE[0] <= self.seed <= SEED_RANGE[1]:
+            raise RequestInvalid(
+                f"seed has too many digits; allowed is {SEED_RANGE[0]} to {SEED_RANGE[1]}."
+            )
+        for name, max_chars in MAX_NAME_CHARS.items():
+            num_chars = len(getattr(self, name))
+            if num_chars > max_chars:
+                raise RequestTooLarge(
+                    f"{name} has {num_chars} characters; at most {max_chars} are accepted. "
+                    "Shorten it."
+                )
+        for name in ("prefix", "suffix", "selection", "draft"):
             num_chars = len(getattr(self, name))
             if num_chars > MAX_TEXT_CHARS:
                 raise RequestTooLarge(

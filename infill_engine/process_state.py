@@ -117,7 +117,7 @@ def read_state() -> EngineState | None:
     try:
         data = json.loads(state_file().read_text(encoding="utf-8"))
         values = {f.name: data[f.name] for f in fields(EngineState)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     types = {"pid": int, "create_time_s": (int, float), "port": int}
     if not all(isinstance(values[name], types.get(name, str)) for name in values):
@@ -177,7 +177,7 @@ def find_process(state: EngineState) -> psutil.Process | None:
         process = psutil.Process(state.pid)
         created_s = process.create_time()
         is_zombie = process.status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # a corrupt file may name no possible pid
         return None
     if is_zombie or abs(created_s - state.create_time_s) > _CREATE_TIME_TOLERANCE_S:
         return None

@@ -1,7 +1,7 @@
 """pygls with its gaps closed: the protocol and server classes that the handlers run on.
 
-Documents are mirrored by documents.py alone; a malformed request is answered; no error message
-carries text of a user's. Knows nothing of what any handler does.
+Documents are mirrored by documents.py alone; a malformed, early or late request is answered; no
+error message carries text of a user's. Knows nothing of what any handler does.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,19 @@ INFILL_STATUS = "infill/status"
 """Custom notification to the client: {"state": ..., "message": ...}."""
 
 
+_ALWAYS_ALLOWED = (types.INITIALIZE, types.EXIT)
+_NOT_INITIALIZED = types.ResponseError(
+    code=int(types.ErrorCodes.ServerNotInitialized),
+    message="The server waits for `initialize` first.",
+)
+_SHUT_DOWN = types.ResponseError(
+    code=int(types.ErrorCodes.InvalidRequest),
+    message="The server has been shut down; only `exit` may follow.",
+)
+
+
 class InfillProtocol(LanguageServerProtocol):
-    """pygls' protocol with two changes, see the module's docstring."""
+    """pygls' protocol with three changes, see the module's docstring."""
 
     def __init__(self, server: "InfillServer", converter: "Converter") -> None:
         super().__init__(server, converter)
@@ -33,6 +44,18 @@ class InfillProtocol(LanguageServerProtocol):
             types.TEXT_DOCUMENT_DID_CLOSE,
         ):
             self.fm.builtin_features.pop(method, None)
+
+    def handle_message(self, message: Any) -> None:
+        """Refuse what comes before `initialize` or after `shutdown`; pygls fails or is silent."""
+        method, request_id = getattr(message, "method", ""), getattr(message, "id", None)
+        is_early = not hasattr(self._server, "session") and method not in _ALWAYS_ALLOWED
+        is_late = self._shutdown and method != types.EXIT
+        if method and (is_early or is_late):
+            if request_id is not None:
+                error = _NOT_INITIALIZED if is_early else _SHUT_DOWN
+                self._send_response(request_id, error=error)
+            return
+        super().handle_message(message)
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Turn JSON into LSP's types, answering a request that can not be: pygls forgets it."""

@@ -92,9 +92,10 @@ class ModelConfig:
             "global_head_dim intermediate_size num_experts num_experts_per_token "
             "moe_intermediate_size sliding_window canvas_length"
         ).split():
-            if getattr(self, name) < 1:
+            if not 1 <= getattr(self, name) < 2**31:
                 raise CheckpointError(
-                    f"config.json: {name} is {getattr(self, name)}; it must be positive."
+                    f"config.json: {name} is {getattr(self, name)}; it must be positive and below "
+                    "2**31."
                 )
         if len(self.layer_types) != self.num_layers:
             raise CheckpointError(
@@ -141,7 +142,7 @@ class ModelConfig:
             return cls._from_text_config(text, canvas_length=int(raw.get("canvas_length", 256)))
         except KeyError as error:
             raise CheckpointError(f"config.json: text_config lacks {error.args[0]!r}.") from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"config.json: a field has the wrong type ({error}).") from None
 
     @classmethod
@@ -238,7 +239,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; is this a model folder?") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from None
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} holds a {type(raw).__name__}; a JSON object is needed.")

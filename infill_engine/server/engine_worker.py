@@ -138,7 +138,8 @@ class EngineWorker:
         except Exception as error:
             known = _as_infill_error(error, "The model could not be loaded")
             logger.error("model not loaded: %s: %s", known.code, known)
-            _log_frames(error)
+            if not isinstance(error, InfillError):
+                _log_frames(error)
             self._last_active_s = time.monotonic()
             self.load_state = LoadState("failed", why=str(known), code=known.code)
             return None

@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+from collections.abc import Coroutine, Sequence
 from typing import NoReturn
 
 import uvicorn
@@ -30,16 +31,21 @@ from infill_engine.server.engine_worker import LoadProgress as LoadProgress
 from infill_engine.server.log_file import start_logging
 from infill_engine.server.metrics import EngineMetrics
 from infill_engine.server.options import ServerOptions
+from infill_engine.wire import error_from_code
 
 logger = logging.getLogger(__name__)
 
 _WORKER_GRACE_S = 3.0
 """Longest wait for the worker on the way out: far above one denoising step."""
 _LOCK_TIMEOUT_S = 10.0
+_LOAD_POLL_S = 0.1
 
 
 def run_engine_server(
-    options: ServerOptions, load_engine: EngineLoader | None = None, log_to_stderr: bool = False
+    options: ServerOptions,
+    load_engine: EngineLoader | None = None,
+    log_to_stderr: bool = False,
+    ends_when_load_fails: bool = False,
 ) -> NoReturn:
     """Serve until told to stop or idle for long, then end the process with exit code 0.
 
@@ -49,8 +55,10 @@ def run_engine_server(
         options: what to serve and how.
         load_engine: loads the engine in the worker's thread; None loads `options.model`.
         log_to_stderr: whether log records also go to stderr.
+        ends_when_load_fails: whether to raise the reason instead of staying up to tell it.
 
     Raises:
+        InfillError: the model could not be loaded (only with `ends_when_load_fails`).
         ConfigError: the port is taken, another engine of the user runs, or the state file cannot
             be written.
     """
@@ -76,12 +84,18 @@ def run_engine_server(
         signal.signal(number, lambda _number, _frame: None)
     try:
         worker.start()
-        asyncio.run(_serve(server, listener, worker, options.idle_exit_minutes * 60))
+        watchers = [_exit_when_idle(server, worker, options.idle_exit_minutes * 60)]
+        if ends_when_load_fails:
+            watchers.append(_exit_when_failed(server, worker))
+        asyncio.run(_serve(server, listener, watchers))
     finally:
         remove_state(os.getpid())
         worker.close(_WORKER_GRACE_S)
         logger.info("engine ended")
         logging.shutdown()
+    state = worker.load_state
+    if ends_when_load_fails and state.status == "failed":
+        raise error_from_code(state.code, state.why)
     # Nothing is left to save. Leaving through Python would take a second for torch's modules, and
     # under a thread that is still inside a kernel it can abort with a core dump.
     os._exit(0)
@@ -123,13 +137,16 @@ def _listen(port: int) -> socket.socket:
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, worker: EngineWorker, max_idle_s: float
+    server: uvicorn.Server,
+    listener: socket.socket,
+    watchers: Sequence[Coroutine[None, None, None]],
 ) -> None:
-    watcher = asyncio.create_task(_exit_when_idle(server, worker, max_idle_s))
+    tasks = [asyncio.create_task(watcher) for watcher in watchers]
     try:
         await server.serve(sockets=[listener])
     finally:
-        watcher.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _exit_when_idle(server: uvicorn.Server, worker: EngineWorker, max_idle_s: float) -> None:
@@ -139,6 +156,12 @@ async def _exit_when_idle(server: uvicorn.Server, worker: EngineWorker, max_idle
             logger.info("idle for %.0f s, ending", worker.idle_s)
             server.should_exit = True
             return
+
+
+async def _exit_when_failed(server: uvicorn.Server, worker: EngineWorker) -> None:
+    while worker.load_state.status == "loading":
+        await asyncio.sleep(_LOAD_POLL_S)
+    server.should_exit = worker.load_state.status == "failed"
 
 
 def _loader_of(options: ServerOptions) -> EngineLoader:

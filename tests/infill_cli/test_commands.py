@@ -51,6 +51,17 @@ def test_watch_without_a_terminal_prints_steps(run_scripted: Any, source: Path) 
         (("rewrite", "add.py:1", "--instruction", " "), "The instruction is empty"),
         (("model", "use", "nowhere"), "nowhere does not exist"),
         (("engine", "run", "--port", "70000"), "port is 70000"),
+        (("engine", "run", "--port", "x"), "'x' is not a valid integer"),
+        (("engine", "jump"), "No such command 'jump'. See `infill-ls engine --help`."),
+        (("complete",), "Missing argument 'PATH:LINE:COLUMN'. See `infill-ls complete --help`."),
+        (("complete", "add.py:1:1", "--seed", str(2**64)), "seed has too many digits"),
+        (("complete", "add.py:1:1", "--mode", "rewrite"), "is not one of 'line', 'block'"),
+        (("rewrite", "add.py:1"), "Missing option '--instruction'"),
+        (("rewrite", "add.py:1", "--instruction"), "requires an argument"),
+        (("rewrite", "add.py:2-1", "--instruction", "x"), "end before they start"),
+        (("jump",), "No such command 'jump'. See `infill-ls --help`."),
+        (("--jump",), "No such option '--jump'"),
+        (("model", "use", "./owner"), "owner does not exist"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_2(
@@ -118,7 +129,9 @@ def test_engine_status_and_stop(run_scripted: Any, run: Any) -> None:
     assert result.exit_code == 0
     assert "status   ready" in result.stdout
     assert json.loads(run_scripted("engine", "status", "--json").stdout)["status"] == "ready"
-    assert run("engine", "status").exit_code == 1
+    stopped = run("engine", "status")
+    assert stopped.exit_code == 1
+    assert "engine.log" in stopped.stdout
     assert run("engine", "stop").stdout == "No engine was running.\n"
 
 

@@ -1,6 +1,7 @@
 """Choosing a model and checking the installation."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,15 @@ from infill_client.settings import read_settings
 
 
 @pytest.fixture
-def model_folder(folders: Path) -> Path:
-    """A folder as small as passes for a model: one tensor of 2 x 3 bfloat16 numbers."""
-    folder = folders / "work" / "small"
-    folder.mkdir()
-    config = {"model_type": "diffusion_gemma", "canvas_length": 16, "text_config": {}}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text("{}")
-    header = json.dumps({"w": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}})
-    data = len(header).to_bytes(8, "little") + header.encode() + bytes(12)
-    (folder / "model.safetensors").write_bytes(data)
-    return folder
+def model_folder(folders: Path, tiny_folder: Path) -> Path:
+    """A copy of the tiny model, to be damaged."""
+    return Path(shutil.copytree(tiny_folder, folders / "work" / "small"))
 
 
 def test_use_stores_an_absolute_folder(run: Any, model_folder: Path) -> None:
     result = run("model", "use", "small")
     assert result.exit_code == 0, result.stderr
-    assert "0.0 M parameters, 0 MiB, BF16" in result.stdout
+    assert "0.1 M parameters, 0 MiB, F32" in result.stdout
     assert read_settings().model == str(model_folder.resolve())
     assert f"* {model_folder.resolve()}" in run("model", "list").stdout
     assert "canvas         16 tokens" in run("model", "info").stdout
@@ -40,7 +33,14 @@ def test_use_stores_an_absolute_folder(run: Any, model_folder: Path) -> None:
         ("config.json", None, "holds no config.json"),
         ("config.json", b"{", "cannot be read as JSON"),
         ("config.json", b"[]", "is no JSON object"),
+        ("config.json", b"[" * 100_000, "cannot be read as JSON"),
         ("config.json", b'{"model_type": "llama"}', "holds a model of type 'llama'"),
+        (
+            "config.json",
+            b'{"model_type": "diffusion_gemma", "text_config": [1]}',
+            "text_config is no object",
+        ),
+        ("tokenizer.json", b"{", "cannot be read as a tokenizer"),
         ("tokenizer.json", None, "holds no tokenizer.json"),
         ("model.safetensors", None, "holds no weights"),
         ("model.safetensors", b"", "its header cannot be read"),
@@ -60,6 +60,50 @@ def test_damaged_folder_is_told_and_not_chosen(
     assert result.exit_code == 2
     assert message in result.stderr
     assert read_settings().model == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": 64}, "has shape [384, 32]; config.json asks for [384, 64]"),
+        ({"vocab_size": 300}, "config.json allows 300"),
+        ({"num_hidden_layers": 99, "layer_types": None}, "config.json asks for 99 layers"),
+        ({"num_hidden_layers": 1, "layer_types": None}, "config.json asks for 1 layers"),
+        ({"head_dim": "x"}, "a field has the wrong type"),
+    ],
+)
+def test_parts_that_do_not_fit_are_told_and_not_chosen(
+    run: Any, model_folder: Path, changes: dict[str, Any], message: str
+) -> None:
+    config = json.loads((model_folder / "config.json").read_text())
+    config["text_config"] |= changes
+    (model_folder / "config.json").write_text(json.dumps(config))
+    result = run("model", "use", "small")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert read_settings().model == "embedded"
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"dtype": "F32", "shape": "abc", "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 4]},
+        {"dtype": [1], "shape": [1], "data_offsets": [0, 4]},
+        {"shape": [1], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [1], "data_offsets": ["a", "b"]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0]},
+        7,
+    ],
+)
+def test_damaged_weight_header_is_told(run: Any, model_folder: Path, tensor: object) -> None:
+    header = json.dumps({"w": tensor}).encode()
+    data = len(header).to_bytes(8, "little") + header + bytes(4)
+    (model_folder / "model.safetensors").write_bytes(data)
+    result = run("model", "use", "small")
+    assert result.exit_code == 2
+    assert "its header cannot be read" in result.stderr
 
 
 def test_truncated_weights_are_told(run: Any, model_folder: Path) -> None:

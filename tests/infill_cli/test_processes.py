@@ -10,6 +10,7 @@ import pytest
 
 from infill_client.launcher import ensure_engine
 from infill_client.settings import EngineSettings
+from infill_engine.process_state import read_state
 
 SCRIPT = Path(__file__).parents[1] / "infill_engine" / "server" / "scripted_engine_process.py"
 COMMAND = [sys.executable, "-P", "-m", "infill_cli"]
@@ -62,6 +63,32 @@ def test_taken_port_is_one_sentence(folders: Path) -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "is taken. Give another with --port" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("complete", "a.py:1:1"), ("engine", "start"), ("engine", "run")]
+)
+def test_model_that_cannot_be_loaded_leaves_no_process(
+    folders: Path, command: tuple[str, ...]
+) -> None:
+    (folders / "config").mkdir()
+    (folders / "config" / "config.toml").write_text(f"model = '{folders}/nowhere'")
+    (folders / "work" / "a.py").write_text("x = ")
+    ended = _run(*command)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"infill-ls: {folders}/nowhere" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert read_state() is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_at_the_start_of_the_engine_is_told(folders: Path) -> None:
+    (folders / "runtime" / "logs").mkdir(parents=True)
+    (folders / "runtime" / "logs" / "engine-start.log").symlink_to("/dev/full")
+    ended = _run("engine", "start")
+    assert ended.returncode == 2
+    assert "could not be started: No space left on device (" in ended.stderr
+    assert "engine-start.log" in ended.stderr
 
 
 def test_without_a_command_it_is_the_language_server(folders: Path) -> None:

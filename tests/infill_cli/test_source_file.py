@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infill_cli.language import shown_path
 from infill_cli.place import CursorPlace, LineRange, parse_cursor_place, parse_line_range
 from infill_cli.source_file import MAX_FILE_BYTES, read_source_file
 from infill_engine.api import InfillError, RequestInvalid, RequestTooLarge
@@ -102,6 +103,20 @@ def test_file_changed_in_the_meantime_is_not_overwritten(tmp_path: Path) -> None
     with pytest.raises(InfillError, match="changed in the meantime; nothing was written"):
         source.write("b")
     assert source.path.read_bytes() == b"a"
+
+
+def test_read_only_file_is_not_replaced(tmp_path: Path) -> None:
+    """Also for the superuser, and though its folder would allow it."""
+    path = _write(tmp_path, b"a")
+    path.chmod(0o444)
+    with pytest.raises(InfillError, match=r"could not be written \(the file is read-only\)"):
+        read_source_file(path).write("b")
+    assert path.read_bytes() == b"a"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_path_that_is_not_unicode_can_be_told(tmp_path: Path) -> None:
+    assert shown_path(tmp_path / os.fsdecode(b"a\xff.py")) == "a\ufffd.py"
 
 
 def test_full_disk_leaves_the_file_as_it_was(

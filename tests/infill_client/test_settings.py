@@ -29,7 +29,8 @@ def test_choosing_a_model_keeps_the_rest(folders: Path) -> None:
     [
         ("colour = 1", "unknown key 'colour'; allowed are model, device"),
         ("model = 1", "model is 1; it must be a string"),
-        ("num_threads = true", "num_threads is True; it must be a number"),
+        ("num_threads = true", "num_threads is True; it must be a whole number"),
+        ("num_threads = 3.5", "num_threads is 3.5; it must be a whole number"),
         ("command = ['x']", "unknown key 'command'"),
         ("model =", "not valid TOML"),
         ("model = 'some/folder'", "it must be 'embedded' or a folder's absolute path"),

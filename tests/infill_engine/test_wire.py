@@ -60,6 +60,7 @@ def test_update_result_and_health_come_back() -> None:
         ({"prefix": None}, "prefix is a JSON null; it must be a string"),
         ({"seed": "5"}, "seed is '5'; it must be a whole number"),
         ({"seed": True}, "seed is True; it must be a whole number"),
+        ({"seed": 2**64}, "seed has too many digits; allowed is -9223372036854775808 to "),
         ({"deadline_ms": 1.5}, "deadline_ms is 1.5; it must be a whole number"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0; allowed is 1 to 1024."),
         ({"mode": "page"}, "mode is 'page'; allowed are line, block, rewrite."),
@@ -95,6 +96,17 @@ def test_too_long_text_keeps_its_error_class() -> None:
     body = json.dumps({"prefix": "x" * 8_000_001, "suffix": ""}).encode()
     with pytest.raises(RequestTooLarge, match="prefix has 8000001 characters"):
         request_from_json(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "max_chars"), [("language_id", 100), ("path", 4096), ("instruction", 20_000)]
+)
+def test_texts_beside_the_token_budget_are_short(name: str, max_chars: int) -> None:
+    fields = {"prefix": "", "suffix": "", "mode": "rewrite", name: "x" * max_chars}
+    assert request_from_json(json.dumps(fields).encode())
+    fields[name] += "x"
+    with pytest.raises(RequestTooLarge, match=f"{name} has {max_chars + 1} characters; at most"):
+        request_from_json(json.dumps(fields).encode())
 
 
 def test_lone_surrogate_cannot_be_sent() -> None:

@@ -1,8 +1,10 @@
 """The server's process over stdio, with a scripted engine on its far side."""
 
 import asyncio
+import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from lsprotocol import types
@@ -244,6 +246,47 @@ async def test_malformed_messages_are_answered_and_survived(
         )
     )
     assert await editor.texts(0, 4) == ["1"]
+
+
+def test_requests_before_initialize_and_after_shutdown_are_refused() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "lsp_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        params = {
+            "textDocument": {"uri": URI},
+            "position": {"line": 0, "character": 0},
+            "context": {"triggerKind": 1},
+        }
+        early = _exchange(server, types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+        assert early["error"]["code"] == types.ErrorCodes.ServerNotInitialized
+        assert "traceback" not in str(early)
+        initialize = {"processId": None, "rootUri": None, "capabilities": {}}
+        assert "result" in _exchange(server, types.INITIALIZE, initialize)
+        assert _exchange(server, types.TEXT_DOCUMENT_INLINE_COMPLETION, params)["result"] is None
+        assert _exchange(server, types.SHUTDOWN, None)["result"] is None
+        late = _exchange(server, types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+        assert late["error"]["code"] == types.ErrorCodes.InvalidRequest
+        _exchange(server, types.EXIT, None, is_request=False)
+        assert server.wait(10) == 0
+
+
+def _exchange(
+    server: "subprocess.Popen[bytes]", method: str, params: object, is_request: bool = True
+) -> dict[str, Any]:
+    """Send one message without a client in between; return the answer to a request."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    message = {"jsonrpc": "2.0", "method": method, "params": params}
+    body = json.dumps(message | ({"id": 1} if is_request else {})).encode()
+    server.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    server.stdin.flush()
+    while is_request:
+        headers = iter(server.stdout.readline, b"\r\n")
+        lengths = [int(line.split(b":")[1]) for line in headers if line.startswith(b"Content-L")]
+        answer = json.loads(server.stdout.read(lengths[0]))
+        if "id" in answer:
+            return answer
+    return {}
 
 
 async def test_no_code_reaches_logs_or_messages(

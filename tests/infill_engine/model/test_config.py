@@ -46,6 +46,10 @@ def test_last_layer_is_always_full() -> None:
     [
         ({"hidden_size": 0}, "hidden_size is 0"),
         ({"hidden_size": None}, "wrong type"),
+        ({"hidden_size": 10**30}, "it must be positive and below"),
+        ({"rope_parameters": [1]}, "wrong type"),
+        ({"rope_parameters": {"full_attention": 3}}, "wrong type"),
+        ({"global_head_dim": None, "per_layer_config": [1]}, "wrong type"),
         ({"num_key_value_heads": 3}, "cannot share 3 key-value heads"),
         ({"top_k_experts": 129}, "only 128 experts"),
         ({"layer_types": ["full_attention"]}, "1 entries for 30 layers"),

@@ -27,7 +27,9 @@ def test_state_comes_back_as_written(runtime: Path) -> None:
     assert [path.name for path in runtime.iterdir()] == ["engine.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x"}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": "x"}', "\x00", "[" * 100_000]
+)
 def test_unreadable_state_counts_as_none(runtime: Path, text: str) -> None:
     state_file().write_text(text)
     assert read_state() is None
@@ -41,7 +43,8 @@ def test_state_with_a_value_of_another_type_counts_as_none(runtime: Path) -> Non
 def test_recycled_pid_is_recognized(runtime: Path) -> None:
     state = own_state(1234, "t", "m")
     assert find_process(replace(state, create_time_s=state.create_time_s - 60)) is None
-    assert find_process(replace(state, pid=2**22 + 1)) is None
+    for pid in (2**22 + 1, -5, 10**20):
+        assert find_process(replace(state, pid=pid)) is None
 
 
 def test_remove_spares_the_state_of_another_process(runtime: Path) -> None:
