@@ -14,6 +14,7 @@ import torch
 from infill_engine.anchoring import anchored_canvas, choose_gap
 from infill_engine.api import (
     CancelToken,
+    CheckpointError,
     FinishReason,
     InfillRequest,
     InfillResult,
@@ -101,6 +102,11 @@ class Engine:
             generation = replace(generation, max_context_tokens=config.max_context_tokens)
         tokenizer = Tokenizer.from_folder(config.folder)
         model = load_model(config.folder, device, config.torch_dtype(), progress)
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise CheckpointError(
+                f"The tokenizer in {config.folder} has {tokenizer.vocab_size} ids, but the model's "
+                f"vocab_size is {model.config.vocab_size}. Fetch both from the same release."
+            )
         return cls(config, model.requires_grad_(False).eval(), tokenizer, generation)
 
     def infill(self, request: InfillRequest, cancel: CancelToken | None = None) -> InfillResult:

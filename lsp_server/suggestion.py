@@ -3,6 +3,8 @@
 Knows nothing of LSP or of documents. Steps 4 to 6 of the way from keystroke to ghost text.
 """
 
+import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,6 +13,10 @@ from typing import Protocol
 from infill_engine.api import InfillRequest, InfillResult, InfillUpdate
 from lsp_server.context import FillMode
 from lsp_server.postprocess import clean_middle
+
+logger = logging.getLogger(__name__)
+
+_GRACE_S = 2.0  # beyond the deadline, which the engine counts from when it takes the request
 
 
 class Engine(Protocol):
@@ -47,13 +53,21 @@ def without_broken_word(text: str, num_chars: int) -> str:
 
 
 async def _fill(engine: Engine, request: InfillRequest, least_confidence: float) -> str:
+    """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
-    async with aclosing(engine.stream(request)) as updates:
-        async for update in updates:
-            if isinstance(update, InfillUpdate):
-                settled = update.text[: update.settled_chars]
-            elif update.finish_reason in ("deadline", "cancelled"):
-                return re.sub(r"\w+\Z", "", settled)  # the rest is still noise
-            else:
-                return without_broken_word(update.text, update.num_trusted_chars(least_confidence))
-    return ""
+    patience_s = None
+    if request.deadline_ms is not None:
+        patience_s = request.deadline_ms / 1000 + _GRACE_S
+    try:
+        async with asyncio.timeout(patience_s), aclosing(engine.stream(request)) as updates:
+            async for update in updates:
+                if isinstance(update, InfillUpdate):
+                    settled = update.text[: update.settled_chars]
+                elif update.finish_reason in ("deadline", "cancelled"):
+                    break
+                else:
+                    num_chars = update.num_trusted_chars(least_confidence)
+                    return without_broken_word(update.text, num_chars)
+    except TimeoutError:
+        logger.info("the engine did not keep the deadline")
+    return re.sub(r"\w+\Z", "", settled)  # the rest is still noise

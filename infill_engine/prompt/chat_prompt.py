@@ -6,7 +6,7 @@ tokens are pinned in the canvas behind gaps of several lengths. Not run against 
 weights on the project's own machines, which cannot fetch them.
 """
 
-from infill_engine.api import InfillRequest
+from infill_engine.api import InfillRequest, RequestTooLarge
 from infill_engine.canvas import Noise
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.prompt.budget import head_window, keep_tail, round_up, tail_window
@@ -58,9 +58,13 @@ class ChatPrompt:
         return tokenizer.has_special("<|turn>") and tokenizer.has_special("<|channel>")
 
     def build(self, request: InfillRequest) -> Prompt:
-        """Lay out the conversation within the token budget."""
+        """Lay out the conversation within the token budget.
+
+        Raises:
+            RequestTooLarge: a selection takes more than half of it.
+        """
         encode = self._tokenizer.encode
-        budget = self._max_context_tokens
+        budget = self._max_context_tokens - self._num_selected_tokens(request)
         head, turn_text = _split_at_turn(tail_window(request.prefix, budget))
         turn_ids = keep_tail(encode(turn_text), budget // 3)
         turn_ids, healed = heal(turn_ids, request.prefix, self._tokenizer)
@@ -90,6 +94,16 @@ class ChatPrompt:
             anchor=self._anchor(request, suffix_ids),
             stop_text=_FENCE,
         )
+
+    def _num_selected_tokens(self, request: InfillRequest) -> int:
+        most = self._max_context_tokens // 2
+        num_tokens = len(self._tokenizer.encode(head_window(request.selection, 2 * most)))
+        if num_tokens > most:
+            raise RequestTooLarge(
+                f"The selection has more than {most} tokens, half of what this model is given to "
+                "read. Select less, or raise max_context_tokens."
+            )
+        return num_tokens
 
     def _task(self, request: InfillRequest) -> str:
         where = f" The file is {request.path}." if request.path else ""

@@ -5,8 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer as HFTokenizer
 
-from infill_engine.api import CancelToken, InfillRequest, InfillResult, InfillUpdate
+from infill_engine.api import (
+    CancelToken,
+    CheckpointError,
+    InfillRequest,
+    InfillResult,
+    InfillUpdate,
+)
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
@@ -201,6 +208,15 @@ def test_describes_itself(engine: Engine) -> None:
     assert described["device"] == "cpu"
     assert described["num_parameters"] > 0
     assert described["canvas_length"] == 16
+
+
+def test_a_tokenizer_with_ids_the_model_lacks_is_refused(tmp_path: Path) -> None:
+    write_tiny_checkpoint(tmp_path)
+    tokenizer = HFTokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    tokenizer.add_tokens([f"another{idx}" for idx in range(500)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(CheckpointError, match=r"has \d+ ids, but the model's vocab_size is"):
+        Engine.load(EngineConfig(model=str(tmp_path)))
 
 
 def test_missing_folder_is_one_sentence(tmp_path: Path) -> None:

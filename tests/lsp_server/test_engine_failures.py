@@ -60,6 +60,17 @@ async def test_killed_in_mid_request_then_back(editor: Editor, engine: FakeEngin
     assert editor.statuses[-1]["state"] == "ready"
 
 
+async def test_an_engine_that_falls_silent_is_not_waited_for(engine: FakeEngine) -> None:
+    engine.hold()
+    engine.middle = "self.total"
+    options = {"engine": {"url": engine.url, "token": TOKEN}, "deadlineMs": 50}
+    async with running_editor(options) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = \n")
+        assert await editor.texts(0, 4) == ["self."], "what had settled, in whole words"
+        await wait_until(lambda: engine.num_abandoned == 1)
+
+
 async def test_killed_between_requests_then_back(editor: Editor, engine: FakeEngine) -> None:
     editor.open("x = ")
     assert await editor.texts(0, 4) == ["1"]

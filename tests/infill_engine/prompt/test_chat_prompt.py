@@ -6,7 +6,7 @@ import pytest
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as HFTokenizer
 
-from infill_engine.api import InfillRequest, InfillUpdate
+from infill_engine.api import InfillRequest, InfillUpdate, RequestTooLarge
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
@@ -92,3 +92,15 @@ def test_a_whole_run_with_anchors(tmp_path: Path) -> None:
         assert result.num_canvases == 1
         assert 0 < result.num_tokens <= 40
         assert engine.infill(InfillRequest(PREFIX, SUFFIX, "python", mode=mode)).text == result.text
+
+
+def test_a_selection_that_leaves_no_room_is_refused() -> None:
+    with pytest.raises(RequestTooLarge, match=r"more than 512 tokens.*Select less"):
+        build(mode="rewrite", selection="x = y + z\n" * 100_000)
+    long, short = (
+        build(mode="rewrite", prefix="a = b\n" * 900, suffix="c = d\n" * 900, selection=selection)
+        for selection in ("x = y\n" * 60, "x = y\n")
+    )
+    num_selected = len(TOKENIZER.encode("x = y\n" * 60))
+    growth = len(long.token_ids) - len(short.token_ids)
+    assert growth < 0.6 * num_selected, "the sides make room for it"
