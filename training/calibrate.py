@@ -11,106 +11,24 @@ import argparse
 import dataclasses
 import json
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from infill_engine.api import InfillRequest, InfillResult, InfillUpdate
 from infill_engine.confidence import Calibration
 from infill_engine.config import EngineConfig
 from infill_engine.draft_check import DraftCalibration
 from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.tokenizer import Tokenizer
-from training.examples import SourceFile, read_corpus
+from training.examples import read_corpus
+from training.gap_filling import Gap, Guess, gaps, guess, summary
 from training.logistic import fit_logistic
-from training.spans import Cut, FileCutter, SpanMix
 
-_ONE_LINE = SpanMix(0, 1, 0, 0, 0, 0, 0)
-_SIDE_CHARS = 20_000
-_MAX_NEW_TOKENS = 48
 _CERTAIN = Calibration(bias=700.0, slope=0.0)  # every token is named, so that all can be compared
 _THRESHOLDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A request, and the rest of the line that stood there."""
-
-    request: InfillRequest
-    wanted: str
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One filled gap.
-
-    Attributes:
-        result: what the engine answered.
-        entropies: nats of each token, of answers that need one canvas only.
-        num_right_chars: leading characters of its text that stand in the source too.
-        is_exact: whether the whole line is right.
-    """
-
-    result: InfillResult
-    entropies: tuple[float, ...]
-    num_right_chars: int
-    is_exact: bool
-
-    def tokens(self) -> Iterator[tuple[float, bool]]:
-        """Entropy and rightness of every token up to the first wrong one."""
-        for entropy, (end, _) in zip(self.entropies, self.result.leading_confidence, strict=False):
-            yield entropy, end <= self.num_right_chars
-            if end > self.num_right_chars:
-                return
-
-
-def gaps(files: list[SourceFile], count: int, seed: int) -> Iterator[Gap]:
-    """Yield rest-of-line gaps, the same for the same seed, each file as likely as any other."""
-    rng = random.Random(seed)
-    num_found = 0
-    while num_found < count:
-        file = rng.choice(files)
-        cut = FileCutter(file.text, file.language).cut(rng, _ONE_LINE)
-        if cut.middle.strip() and "\n" not in cut.middle:
-            num_found += 1
-            yield Gap(_request(file, cut), cut.middle)
-
-
-def _request(file: SourceFile, cut: Cut) -> InfillRequest:
-    return InfillRequest(
-        cut.prefix[-_SIDE_CHARS:],
-        cut.suffix[:_SIDE_CHARS],
-        file.language,
-        file.path,
-        mode="line",
-        max_new_tokens=_MAX_NEW_TOKENS,
-    )
-
-
-def guess(engine: Engine, gap: Gap) -> Guess:
-    """Fill one gap."""
-    entropies: tuple[float, ...] = ()
-    result: InfillResult | None = None
-    for event in engine.stream(gap.request):
-        if isinstance(event, InfillUpdate):
-            entropies = event.token_entropies
-        else:
-            result = event
-    assert result is not None
-    num_right = _num_common_chars(result.text, gap.wanted)
-    is_one_canvas = result.num_canvases == 1
-    return Guess(result, entropies if is_one_canvas else (), num_right, result.text == gap.wanted)
-
-
-def _num_common_chars(text: str, other: str) -> int:
-    num_chars = 0
-    while num_chars < min(len(text), len(other)) and text[num_chars] == other[num_chars]:
-        num_chars += 1
-    return num_chars
 
 
 def fit_denoised(guesses: list[Guess]) -> Calibration:
@@ -184,14 +102,6 @@ def _load(model: Path, generation: GenerationConfig) -> Engine:
     return Engine.load(EngineConfig(model=str(model)), generation=generation)
 
 
-def _summary(label: str, guesses: list[Guess]) -> str:
-    count = max(len(guesses), 1)
-    exact = sum(one.is_exact for one in guesses) / count
-    steps = sum(one.result.num_steps for one in guesses) / count
-    took_ms = np.median([one.result.timings_ms["total"] for one in guesses])
-    return f"{label}: exact match {exact:.1%}, {steps:.1f} steps, p50 {took_ms:.0f} ms"
-
-
 def main() -> None:
     """Fit on dev, judge on held-out, print; write and draw when asked."""
     parser = argparse.ArgumentParser(prog="python -m training.calibrate", description=__doc__)
@@ -215,11 +125,11 @@ def main() -> None:
     rows = [row for gap in found["dev"] for row in judged_tokens(engine, tokenizer, gap)]
     drafting = fit_drafted(rows, flags.least)
     print(f"{calibration}\n{drafting}, from {len(rows)} tokens", flush=True)
-    print(_summary("held-out, no drafts", [guess(engine, gap) for gap in found["heldout"]]))
+    print(summary("held-out, no drafts", [guess(engine, gap) for gap in found["heldout"]]))
     fitted = dataclasses.replace(generation, calibration=calibration, drafting=drafting)
     engine = _load(flags.model, fitted)
     guesses = [guess(engine, gap) for gap in found["heldout"]]
-    print(_summary("held-out, drafts", guesses))
+    print(summary("held-out, drafts", guesses))
     curve = [shown_at(threshold, guesses) for threshold in _THRESHOLDS]
     for row in curve:
         print(json.dumps(dataclasses.asdict(row)))

@@ -1,8 +1,8 @@
-"""Chooses decoding settings by exact match on dev examples: `python -m training.tune_decoding`.
+"""Chooses decoding settings on gaps of the dev packages: `python -m training.tune_decoding`.
 
-Tries numbers of steps, entropy bounds and orders of acceptance, and prints a line for each;
-`--write` puts the best into the folder's generation_config.json, preferring fewer steps when
-scores are equal. Uses training's decoder, which is the engine's without its editor rules.
+Tries entropy bounds, orders of acceptance and numbers of steps with the engine itself, without
+drafts, and prints a line for each; `--write` puts the best by exact match into the folder's
+generation_config.json, of equal ones the one with fewer steps.
 """
 
 import argparse
@@ -11,13 +11,12 @@ import json
 from itertools import product
 from pathlib import Path
 
-import torch
-
 from infill_engine.acceptance import ACCEPTANCE_ORDERS
-from infill_engine.checkpoint.loader import load_model
-from infill_engine.generation_config import read_generation_config
-from training.evaluate import Decoding, evaluate
-from training.shards import ShardReader
+from infill_engine.config import EngineConfig
+from infill_engine.engine import Engine
+from infill_engine.generation_config import GenerationConfig, read_generation_config
+from training.examples import read_corpus
+from training.gap_filling import gaps, guess, summary
 
 
 def main() -> None:
@@ -25,40 +24,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.tune_decoding", description=__doc__)
     add = parser.add_argument
     add("--model", type=Path, default=Path("infill_engine/embedded"))
-    add("--shards", type=Path, default=Path(".training/packed"))
-    add("--split", default="dev")
-    add("--examples", type=int, default=192)
-    add("--steps", type=int, nargs="+", default=[8, 32])
-    add("--bounds", type=float, nargs="+", default=[0.1, 0.5, 1.5], help="nats")
+    add("--corpus", type=Path, default=Path(".training/corpus"))
+    add("--gaps", type=int, default=200)
+    add("--seed", type=int, default=1)
+    add("--steps", type=int, nargs="+", default=[8, 24])
+    add("--bounds", type=float, nargs="+", default=[0.3, 1.0, 2.0], help="nats")
     add("--orders", choices=ACCEPTANCE_ORDERS, nargs="+", default=list(ACCEPTANCE_ORDERS))
-    add("--beliefs", choices=["yes", "no"], nargs="+", default=["yes"], help="self-conditioning")
     add("--write", action="store_true")
-    add("--threads", type=int, default=1)
     flags = parser.parse_args()
-    torch.set_num_threads(flags.threads)
-    model = load_model(flags.model, torch.device("cpu"), torch.float32)
+    found = list(gaps(read_corpus(flags.corpus / "dev.jsonl"), flags.gaps, flags.seed))
     generation = read_generation_config(flags.model)
-    reader = ShardReader(flags.shards, flags.split)
-    best: tuple[float, Decoding] | None = None
-    for num_steps, bound, order, beliefs in product(
-        sorted(flags.steps), flags.bounds, flags.orders, flags.beliefs
-    ):
-        decoding = Decoding(num_steps, bound, order, beliefs == "yes")
-        quality = evaluate(model, reader, generation.noise, decoding, flags.examples, levels=())
-        settings = f"steps {num_steps} bound {bound} {order} self-conditioning {beliefs}"
-        print(f"{settings}: {quality.line()}", flush=True)
-        if decoding.uses_beliefs and (best is None or quality.exact_match > best[0]):
-            best = (quality.exact_match, decoding)
-    if flags.write and best is not None:
-        tuned = dataclasses.replace(
+    tried: list[tuple[float, float, GenerationConfig]] = []
+    for num_steps, bound, order in product(flags.steps, flags.bounds, flags.orders):
+        settings = dataclasses.replace(
             generation,
-            max_denoising_steps=best[1].num_steps,
-            entropy_bound=best[1].entropy_bound,
-            acceptance_order=best[1].order,
+            max_denoising_steps=num_steps,
+            entropy_bound=bound,
+            acceptance_order=order,
+            drafting=None,
         )
-        text = json.dumps(tuned.to_dict(), indent=2)
+        engine = Engine.load(EngineConfig(model=str(flags.model)), generation=settings)
+        guesses = [guess(engine, gap) for gap in found]
+        print(summary(f"at most {num_steps} steps, bound {bound}, {order}", guesses), flush=True)
+        exact = sum(one.is_exact for one in guesses)
+        taken = sum(one.result.num_steps for one in guesses)
+        tried.append((exact, -taken, settings))
+    *_, best = max(tried, key=lambda one: one[:2])
+    if flags.write:
+        best = dataclasses.replace(best, drafting=generation.drafting)
+        text = json.dumps(best.to_dict(), indent=2)
         (flags.model / "generation_config.json").write_text(text + "\n", encoding="utf-8")
-        print(f"wrote {best[1]}")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,9 @@ from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.tokenizer import Tokenizer
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
-from training.calibrate import (
-    _CERTAIN,
-    Guess,
-    fit_denoised,
-    gaps,
-    guess,
-    judged_tokens,
-    shown_at,
-)
+from training.calibrate import _CERTAIN, fit_denoised, judged_tokens, shown_at
 from training.examples import SourceFile
+from training.gap_filling import Guess, gaps, guess
 from training.logistic import fit_logistic
 
 FILES = [SourceFile("p", "python", "a.py", "def total(numbers):\n    return sum(numbers)\n" * 20)]
