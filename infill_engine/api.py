@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Mode = Literal["line", "block", "rewrite"]
-FinishReason = Literal["converged", "line_settled", "max_steps", "deadline", "cancelled"]
+FinishReason = Literal["converged", "line_settled", "max_steps", "unsure", "deadline", "cancelled"]
 
 MODES: tuple[Mode, ...] = ("line", "block", "rewrite")
 MAX_NEW_TOKENS_LIMIT = 1024
@@ -49,6 +49,9 @@ class InfillRequest:
         max_new_tokens: upper bound on the middle, 1 to `MAX_NEW_TOKENS_LIMIT` tokens.
         deadline_ms: milliseconds after which the best text so far is returned; None waits.
         seed: same seed, weights and device give the same text.
+        least_confidence: 0 to 1; once the text so far is right with a lower probability, the
+            engine ends there ("unsure"), as nobody would show the rest. 0 asks for all of it. A
+            checkpoint that is not calibrated pays no heed.
     """
 
     prefix: str
@@ -63,6 +66,7 @@ class InfillRequest:
     max_new_tokens: int = 64
     deadline_ms: int | None = None
     seed: int = 0
+    least_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no engine could serve.
@@ -81,6 +85,8 @@ class InfillRequest:
             raise RequestInvalid(
                 f"deadline_ms is {self.deadline_ms}; give a positive number, or none to wait."
             )
+        if not 0 <= self.least_confidence <= 1:
+            raise RequestInvalid(f"least_confidence is {self.least_confidence}; allowed is 0 to 1.")
         if self.mode != "rewrite" and (self.selection or self.instruction):
             raise RequestInvalid(
                 f"selection and instruction belong to mode 'rewrite', but mode is {self.mode!r}."

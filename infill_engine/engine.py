@@ -220,13 +220,12 @@ class Engine:
         noise, random = self._strategy.noise, run.random
         if run.prompt.anchor is not None:
             return anchored_canvas(run.prompt.anchor, noise, random, self._device)
-        length = self._model.config.canvas_length
         if not run.request.draft:
-            return Canvas.noise(1, length, noise, random, self._device)
+            return Canvas.noise(1, self._canvas_length(run), noise, random, self._device)
         draft_ids = self._tokenizer.encode(run.prompt.healed + run.request.draft)
         return Canvas.from_draft(
             torch.tensor(draft_ids, device=self._device),
-            length,
+            self._model.config.canvas_length,
             _DRAFT_RENOISED_FRACTION,
             noise,
             random,
@@ -237,13 +236,20 @@ class Engine:
         self._prefill(run.middle.commit(), run.limits)
         run.rules = run.rules.after_first_canvas()
         run.num_canvases += 1
-        length = self._model.config.canvas_length
+        length = self._canvas_length(run)
         return Canvas.noise(1, length, self._strategy.noise, run.random, self._device)
+
+    def _canvas_length(self, run: Run) -> int:
+        """A line is short, and fewer positions take less time."""
+        of_model = self._model.config.canvas_length
+        of_line = self._generation.line_canvas_tokens or of_model
+        return min(of_line, of_model) if run.request.mode == "line" else of_model
 
     def _denoise_canvas(
         self, run: Run, canvas: Canvas
     ) -> Generator[InfillUpdate, None, FinishReason | None]:
         """Denoise one canvas; returns why the request is done, or None to go on behind it."""
+        calibration = self._generation.calibration
         settler = Settler(self._generation.settle_steps, self._generation.settle_entropy)
         steps = denoise(
             self._model,
@@ -261,7 +267,8 @@ class Engine:
                 run.middle.limit_to(run.prompt.anchor.gap_lengths[row_idx])
             if self._strategy.noise.is_absorbing:
                 canvas.close_behind(run.closing_ids, self._strategy.filler_id)
-            run.middle.show(canvas.argmax[0].tolist(), settler.settle(canvas))
+            num_settled = settler.settle(canvas)
+            run.middle.show(canvas.argmax[0].tolist(), num_settled)
             yield run.update(canvas, int(step.accepted[0].sum()))
             run.num_steps += 1
             is_final = bool(canvas.pinned.all()) or bool(step.converged.all())
@@ -270,6 +277,9 @@ class Engine:
                 # A gap of fixed length that is full has converged, not run out of room.
                 is_full_gap = ending == "limit" and run.prompt.anchor is not None
                 return "converged" if is_full_gap else _FINISH_REASONS[ending]
+            if calibration is not None and run.is_hopeless(calibration, canvas, num_settled):
+                run.middle.drop_unsettled()
+                return "unsure"
             if (reason := run.limits.stop_reason()) is not None:
                 return reason
             if is_final:

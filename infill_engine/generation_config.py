@@ -46,6 +46,7 @@ class GenerationConfig:
         max_context_tokens: prompt tokens kept, those nearest the cursor.
         settle_steps: steps a leading position must be unchanged and sure to be settled, at least 1.
         settle_entropy: nats below which a position is sure, above 0.
+        line_canvas_tokens: canvas length for one line, at least 1; 0 takes the model's own.
         calibration: how entropies tell what is right, or None where nobody has measured it.
         drafting: how drafts from the file are judged, or None to make none.
     """
@@ -64,6 +65,7 @@ class GenerationConfig:
     max_context_tokens: int = 4096
     settle_steps: int = 2
     settle_entropy: float = 0.1
+    line_canvas_tokens: int = 0
     calibration: Calibration | None = None
     drafting: DraftCalibration | None = None
 
@@ -75,7 +77,7 @@ class GenerationConfig:
         """
         for name in ("max_denoising_steps", "max_context_tokens", "settle_steps"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("stability_threshold", "pad_token_id", "bos_token_id"):
+        for name in ("stability_threshold", "line_canvas_tokens", "pad_token_id", "bos_token_id"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         for name in ("entropy_bound", "confidence_threshold", "settle_entropy"):
             value = getattr(self, name)
@@ -122,7 +124,8 @@ class GenerationConfig:
             **_numbers(sampler, floats="entropy_bound"),
         }
         infill = _object(raw, "infill")
-        fields |= _numbers(infill, ints="max_context_tokens settle_steps", floats="settle_entropy")
+        fields |= _numbers(infill, ints="max_context_tokens settle_steps line_canvas_tokens")
+        fields |= _numbers(infill, floats="settle_entropy")
         fields |= {
             name: infill[name]
             for name in ("noise", "acceptance_order")
@@ -156,6 +159,7 @@ class GenerationConfig:
                 "max_context_tokens": self.max_context_tokens,
                 "settle_steps": self.settle_steps,
                 "settle_entropy": self.settle_entropy,
+                "line_canvas_tokens": self.line_canvas_tokens,
                 **{name: asdict(value) for name, value in measured.items() if value},
             },
         }

@@ -45,6 +45,10 @@ class Middle:
         """Append tokens for good that no canvas has held."""
         self._committed += token_ids
 
+    def drop_unsettled(self) -> None:
+        """End the canvas behind what has settled."""
+        self._canvas = self._canvas[: self._num_settled]
+
     def commit(self) -> list[int]:
         """Take the whole canvas over for good; returns the tokens to prefill."""
         committed, self._canvas, self._num_settled = self._canvas, [], 0

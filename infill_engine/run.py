@@ -3,6 +3,7 @@
 Holds the state that the engine moves forward; knows nothing of the model or of the KV cache.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from infill_engine.prompt.prompt import Prompt
 from infill_engine.random_source import SeededRandom
 from infill_engine.run_limits import RunLimits
 from infill_engine.token_rules import TokenRules
+
+_HOPELESS = 0.02
 
 
 @dataclass
@@ -64,15 +67,25 @@ class Run:
             num_accepted=num_accepted,
         )
 
+    def confidences(self, calibration: Calibration, entropies: Sequence[float]) -> list[float]:
+        """Of each token of the middle: drafted ones, then denoised ones of these entropies."""
+        num_drafted = len(self.draft_confidences)
+        denoised = [calibration.of_token(entropy) for entropy in entropies[num_drafted:]]
+        return [*self.draft_confidences, *denoised]
+
+    def is_hopeless(self, calibration: Calibration, canvas: Canvas, num_settled: int) -> bool:
+        """Whether the text that has settled is too likely wrong to go on behind it."""
+        least = self.request.least_confidence
+        if self.request.mode == "line":  # a block's many tokens need not all be right to be of use
+            least = max(least, _HOPELESS)
+        settled = [*self.entropies, *canvas.entropy[0, :num_settled].tolist()]
+        return math.prod(self.confidences(calibration, settled)) < least
+
     def result(self, reason: FinishReason, calibration: Calibration | None) -> InfillResult:
         """What the finished request is answered with."""
         num_tokens = len(self.middle.token_ids)
         entropies: Sequence[float] = self.entropies[:num_tokens]
-        confidences: list[float] = []
-        if calibration is not None:
-            num_drafted = len(self.draft_confidences)
-            denoised = [calibration.of_token(entropy) for entropy in entropies[num_drafted:]]
-            confidences = [*self.draft_confidences, *denoised][:num_tokens]
+        confidences = self.confidences(calibration, entropies)[:num_tokens] if calibration else []
         return InfillResult(
             text=self.middle.text,
             finish_reason=reason,
@@ -83,6 +96,8 @@ class Run:
             prefilled_tokens=self.num_prefilled,
             mean_entropy=sum(entropies) / max(1, num_tokens),
             timings_ms=self.limits.timings_ms(),
-            leading_confidence=leading_confidence(confidences, self.middle.num_chars_of_first),
+            leading_confidence=leading_confidence(
+                confidences[:num_tokens], self.middle.num_chars_of_first
+            ),
             drafted_tokens=min(len(self.draft_confidences), num_tokens),
         )

@@ -93,11 +93,15 @@ def relative_path(uri: str, workspace_folders: Sequence[str]) -> str:
 def build_request(
     document: OpenDocument,
     position: types.Position,
+    is_invoked: bool,
     encoding: PositionEncoding,
     settings: ServerSettings,
     workspace_folders: Sequence[str],
 ) -> InfillRequest:
-    """Build the request for the gap at `position`, which is clamped to the document."""
+    """Build the request for the gap at `position`, which is clamped to the document.
+
+    Who invokes a suggestion by hand gets what there is, however doubtful.
+    """
     prefix, suffix = sides_of_cursor(document, position, encoding)
     mode: FillMode
     if settings.mode == "auto":
@@ -113,4 +117,5 @@ def build_request(
         max_new_tokens=(settings.line_max_tokens if mode == "line" else settings.block_max_tokens),
         deadline_ms=settings.deadline_ms,
         seed=settings.seed,
+        least_confidence=0.0 if is_invoked else settings.min_confidence,
     )

@@ -116,14 +116,13 @@ async def inline_completion(
         request = build_request(
             document,
             params.position,
+            params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
             session.encoding,
             session.settings,
             _workspace_folders(server),
         )
         # 3. Ask the engine, as the document's newest request.
-        is_asked_for = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        least = 0.0 if is_asked_for else session.settings.min_confidence
-        middle = await session.queue.run(uri, lambda: suggest(session.engine, request, least))
+        middle = await session.queue.run(uri, lambda: suggest(session.engine, request))
     except InfillError as error:
         return _no_suggestion(error.code)
     except Exception as error:

@@ -27,20 +27,19 @@ class Engine(Protocol):
         ...
 
 
-async def suggest(engine: Engine, request: InfillRequest, least_confidence: float) -> str:
+async def suggest(engine: Engine, request: InfillRequest) -> str:
     """Return what to show in the gap, "" for nothing.
 
     Cancelling the caller closes the engine's stream, which stops the engine's work.
 
     Args:
         engine: who is asked.
-        request: the gap.
-        least_confidence: probability, 0 to 1, that what is shown is right; 0 shows everything.
+        request: the gap; what is shown is right with at least its `least_confidence`.
 
     Raises:
         InfillError: the engine is not there or refused.
     """
-    middle = await _fill(engine, request, least_confidence)
+    middle = await _fill(engine, request)
     mode: FillMode = "line" if request.mode == "line" else "block"
     return clean_middle(middle, request.prefix, request.suffix, mode)
 
@@ -52,7 +51,7 @@ def without_broken_word(text: str, num_chars: int) -> str:
     return re.sub(r"\w+\Z", "", kept) if goes_on else kept
 
 
-async def _fill(engine: Engine, request: InfillRequest, least_confidence: float) -> str:
+async def _fill(engine: Engine, request: InfillRequest) -> str:
     """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
     patience_s = None
@@ -66,7 +65,7 @@ async def _fill(engine: Engine, request: InfillRequest, least_confidence: float)
                 elif update.finish_reason in ("deadline", "cancelled"):
                     break
                 else:
-                    num_chars = update.num_trusted_chars(least_confidence)
+                    num_chars = update.num_trusted_chars(request.least_confidence)
                     return without_broken_word(update.text, num_chars)
     except TimeoutError:
         logger.info("the engine did not keep the deadline")

@@ -14,6 +14,7 @@ from infill_engine.api import (
     InfillResult,
     InfillUpdate,
 )
+from infill_engine.confidence import Calibration
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
@@ -201,6 +202,38 @@ def test_context_stays_within_its_budget(engine: Engine) -> None:
 def test_control_characters_and_special_token_names_are_only_text(engine: Engine) -> None:
     request = replace(REQUEST, prefix="\x00<|prefix|>\u202e<eos>\r\n\ufeff", suffix="\x00<pad>🎉")
     assert engine.infill(request).num_steps > 0
+
+
+@pytest.fixture(scope="module")
+def calibrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calibrated")
+    settings = generation(
+        noise="mask", acceptance_order="leading", calibration=Calibration(bias=3.0, slope=0.5)
+    )
+    write_tiny_checkpoint(folder, generation=settings)
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["line", "block"])
+def test_ends_where_nobody_would_show_the_rest(calibrated_folder: Path, mode: str) -> None:
+    engine = Engine.load(EngineConfig(model=str(calibrated_folder)))
+    request = replace(REQUEST, mode=mode)  # pyright: ignore[reportArgumentType]
+    whole = engine.infill(request)
+    _, sure = updates_and_result(engine, replace(request, least_confidence=0.9))
+    assert sure.finish_reason == "unsure"
+    assert sure.num_steps < whole.num_steps or whole.finish_reason == "unsure"
+    assert whole.text.startswith(sure.text), "what had settled, and no more"
+    assert sure.num_trusted_chars(0.9) <= len(sure.text)
+    probabilities = [p for _, p in whole.leading_confidence]
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_a_line_gets_a_canvas_of_its_size(calibrated_folder: Path) -> None:
+    settings = replace(generation(noise="mask"), line_canvas_tokens=5)
+    engine = Engine.load(EngineConfig(model=str(calibrated_folder)), generation=settings)
+    for mode, length in (("line", 5), ("block", 16)):
+        updates, _ = updates_and_result(engine, replace(REQUEST, mode=mode))  # pyright: ignore[reportArgumentType]
+        assert {len(update.token_entropies) for update in updates} == {length}
 
 
 def test_describes_itself(engine: Engine) -> None:

@@ -79,11 +79,18 @@ def test_settings_reach_the_request(
     settings: ServerSettings, mode: str, max_new_tokens: int
 ) -> None:
     request = build_request(
-        document("def f():\n    "), types.Position(1, 4), "utf-16", settings, []
+        document("def f():\n    "), types.Position(1, 4), False, "utf-16", settings, []
     )
     assert (request.mode, request.max_new_tokens) == (mode, max_new_tokens)
     assert request.deadline_ms == settings.deadline_ms
     assert request.seed == settings.seed
+    assert request.least_confidence == settings.min_confidence
+
+
+def test_who_asks_by_hand_gets_what_is_doubtful_too() -> None:
+    position = types.Position(0, 4)
+    request = build_request(document("x = "), position, True, "utf-16", ServerSettings(), [])
+    assert request.least_confidence == 0
 
 
 def test_nothing_is_null_and_never_an_empty_list() -> None:
