@@ -29,7 +29,8 @@ class ContextDraft:
 def find_context_draft(prefix: str, suffix: str) -> ContextDraft | None:
     """Copy the rest of the line from where the longest end of `prefix` stands a second time.
 
-    Of equally long matches the one before the cursor wins, and of those the nearest.
+    Of equally long matches the one before the cursor wins, and of those the nearest. Where more
+    code follows the cursor on its line, only a copy that ends with it fits, and ends before it.
     """
     before, after = prefix[-_WINDOW_CHARS:], suffix[:_WINDOW_CHARS]
     earlier = before[:-1]  # a match must leave something behind it to copy
@@ -42,8 +43,11 @@ def find_context_draft(prefix: str, suffix: str) -> ContextDraft | None:
         source, begin = before, earlier.rfind(matched)
     else:
         source, begin = after, after.find(matched)
-    line, *_ = source[begin + num_matched :].partition("\n")
-    return ContextDraft(line.rstrip(), len("".join(matched.split())))
+    line = source[begin + num_matched :].partition("\n")[0].rstrip()
+    rest_of_line = suffix.partition("\n")[0].rstrip()
+    if not line.endswith(rest_of_line):
+        return None
+    return ContextDraft(line.removesuffix(rest_of_line), len("".join(matched.split())))
 
 
 def _longest_match(prefix: str, text: str) -> int:

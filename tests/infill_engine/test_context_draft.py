@@ -19,6 +19,10 @@ from infill_engine.context_draft import ContextDraft, find_context_draft
         ("self.name = ", "\nself.name = name\n", ContextDraft("name", 10)),
         # The line may be at its end.
         ("    return None\n    return None", "\n", ContextDraft("", 10)),
+        # More code follows on the line: the copy ends before it, or does not fit.
+        ("f(one, two)\nf(on", ", two)\n", ContextDraft("e", 4)),
+        ("sum(one)\nsum(", ")\n", ContextDraft("one", 4)),
+        ("sum(one)\nsum(", ", two)\n", None),
         ("a = b", "", None),
         ("", "a = b", None),
         ("ab", "ab", None),
@@ -33,10 +37,10 @@ def test_what_is_drafted_stands_behind_an_end_of_the_prefix(prefix: str, suffix:
     draft = find_context_draft(prefix, suffix)
     if draft is not None:
         assert "\n" not in draft.text and draft.text == draft.text.rstrip()
-        end = prefix[-3:] + draft.text
+        end = prefix[-3:] + draft.text + suffix.partition("\n")[0].rstrip()
         assert end in prefix or end in suffix
 
 
 def test_a_long_file_of_one_character_is_no_trouble() -> None:
-    draft = find_context_draft("a" * 1_000_000, "a" * 1_000_000)
+    draft = find_context_draft("a" * 1_000_000, "\n" + "a" * 1_000_000)
     assert draft is not None and draft.strength == 64
