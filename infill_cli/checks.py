@@ -32,13 +32,15 @@ _EDITORS = {
 _TORCH_PROBE = """
 import json, torch
 from importlib.util import find_spec
+from infill_engine.config import EngineConfig
 has_gpu = torch.cuda.is_available()
 print(json.dumps({
     "version": torch.__version__,
     "gpu": torch.cuda.get_device_name(0) if has_gpu else "",
     "gpu_bytes": torch.cuda.get_device_properties(0).total_memory if has_gpu else 0,
     "has_triton": find_spec("triton") is not None,
-    "num_threads": torch.get_num_threads(),
+    "num_threads": EngineConfig().chosen_num_threads(),
+    "dtype": str(EngineConfig().torch_dtype()).removeprefix("torch."),
 }))
 """
 
@@ -109,7 +111,9 @@ def check_torch() -> tuple[Finding, Finding]:
     if shutil.which("nvidia-smi"):
         mend = "For the GPU, install a CUDA build of torch and `infill-ls[gpu]`."
         return torch, Finding("Device", "note", "CPU, though there is a GPU driver", mend)
-    return torch, Finding("Device", "ok", f"CPU, {found['num_threads']} threads")
+    num_threads = found["num_threads"]
+    threads = "1 thread" if num_threads == 1 else f"{num_threads} threads"
+    return torch, Finding("Device", "ok", f"CPU, {found['dtype']}, {threads}")
 
 
 def check_checkpoint(settings: EngineSettings) -> Finding:
