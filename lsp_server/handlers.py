@@ -34,6 +34,7 @@ def initialize(server: InfillServer, params: types.InitializeParams) -> None:
         make_connect=connect_with,
         notify=server.notify_status,
     )
+    server.session.end_with_parent(params.process_id)
     _report_problems(server, problems)
 
 

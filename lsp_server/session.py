@@ -3,12 +3,15 @@
 Decides when nothing may be suggested, and says why. Knows nothing of LSP's methods.
 """
 
+import asyncio
+import os
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlparse
 
 from lsp_server.documents import DocumentStore, OpenDocument
 from lsp_server.engine_connection import Connect, EngineConnection, EngineStatus
+from lsp_server.parent_watch import call_when_gone, is_running
 from lsp_server.positions import PositionEncoding
 from lsp_server.request_queue import RequestQueue
 from lsp_server.settings import ServerSettings
@@ -43,7 +46,19 @@ class Session:
         self._make_connect = make_connect
         self._notify = notify
         self._told: set[tuple[str, str]] = set()
+        self._parent_watch: asyncio.Task[None] | None = None
         self.engine = self._new_engine()
+
+    def end_with_parent(self, process_id: int | None) -> None:
+        """End this process when the editor's is gone.
+
+        An editor may leave out its id, or name one that means nothing in this container.
+        """
+        if process_id is not None and is_running(process_id):
+            # Nothing here needs saving, and stdin may never end: no orderly way out is left.
+            self._parent_watch = asyncio.ensure_future(
+                call_when_gone(process_id, lambda: os._exit(1))
+            )
 
     def start_engine(self) -> None:
         """Have the engine ready before the first request, unless suggestions are off."""
@@ -63,6 +78,8 @@ class Session:
 
     async def close(self) -> None:
         """Let go of the engine, which may go on for other editors."""
+        if self._parent_watch is not None:
+            self._parent_watch.cancel()
         await self.engine.close()
 
     def why_withheld(self, document: OpenDocument) -> str | None:
