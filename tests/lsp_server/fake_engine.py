@@ -70,18 +70,31 @@ class FakeEngine:
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=self._port, log_level="critical")
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         while not self._server.started:
             assert self._thread.is_alive()
             self._thread.join(0.01)
         self._port = self._server.servers[0].sockets[0].getsockname()[1]
 
+    def _run(self) -> None:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve()
+
+        asyncio.run(serve())
+
     def kill(self) -> None:
         """End at once, in mid-answer if there is one."""
         self._server.should_exit = True
         self._server.force_exit = True
+        self._loop.call_soon_threadsafe(self._drop_connections)
         self._thread.join()
+
+    def _drop_connections(self) -> None:
+        """As the death of a process would; a server that ends leaves some open."""
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()  # pyright: ignore
 
     async def _health(self, request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
