@@ -10,19 +10,24 @@ from infill_engine.context_draft import ContextDraft, find_context_draft
 @pytest.mark.parametrize(
     ("prefix", "suffix", "expected"),
     [
-        ("x = load(a)\ny = lo", "\n", ContextDraft("ad(a)", 3)),
+        ("x = load(a)\npass\ny = lo", "\n", ContextDraft("ad(a)", 3)),
         # The longer agreement wins over the nearer one.
         ("total += one\nsum += two\ntotal += ", "\n", ContextDraft("one", 7)),
         # Of equal ones the nearest before the cursor.
-        ("f(one)\nf(two)\nf(", "", ContextDraft("two)", 3)),
+        ("f(one)\nf(two)\npass\nf(", "", ContextDraft("two)", 2)),
         # What follows the cursor is searched too.
-        ("self.name = ", "\nself.name = name\n", ContextDraft("name", 10)),
+        ("self.name = ", "\npass\nself.name = name\n", ContextDraft("name", 10)),
         # The line may be at its end.
-        ("    return None\n    return None", "\n", ContextDraft("", 10)),
+        ("    return None\npass\n    return None", "\n", ContextDraft("", 10)),
+        # What stands right above or below is not said again, but a bracket may well be.
+        ("a = first\npass\na = next\na = ", "\n", ContextDraft("first", 1)),
+        ("a = next", "\na = next\n", None),
+        ("f({\n    1: {\n    }\n", "\n}\n}\n", None),
+        ("    })\n    })\n    ", "\n", ContextDraft("})", 2)),
         # More code follows on the line: the copy ends before it, or does not fit.
-        ("f(one, two)\nf(on", ", two)\n", ContextDraft("e", 4)),
-        ("sum(one)\nsum(", ")\n", ContextDraft("one", 4)),
-        ("sum(one)\nsum(", ", two)\n", None),
+        ("f(one, two)\npass\nf(on", ", two)\n", ContextDraft("e", 4)),
+        ("sum(one)\npass\nsum(", ")\n", ContextDraft("one", 4)),
+        ("sum(one)\npass\nsum(", ", two)\n", None),
         ("a = b", "", None),
         ("", "a = b", None),
         ("ab", "ab", None),
