@@ -130,7 +130,7 @@ async def _model_writes(line: int, typed: str) -> list[str] | None:
     state = running_engine()
     async with EngineClient(EngineAddress(state.url, state.token)) as client:
         result = await client.infill(request)
-    assert result.num_steps > 0 and result.num_tokens > 0
+    assert result.num_steps > 0 or result.drafted_tokens > 0
     middle = clean_middle(result.text, prefix, suffix, "line")
     return [middle] if middle else None
 

@@ -30,9 +30,9 @@ def test_it_is_small_and_calibrated() -> None:
 
 
 def test_it_fills_a_plain_gap(engine: Engine) -> None:
-    prefix = "class Point:\n    def __init__(self, x, y):\n        self.x = x\n        self.y"
-    result = engine.infill(InfillRequest(prefix, "\n", "python", "point.py"))
-    assert result.text.lstrip().startswith("=")
+    prefix = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    ret"
+    result = engine.infill(InfillRequest(prefix, "\n", "python", "arithmetic.py"))
+    assert result.text.startswith("urn")
 
 
 def test_five_hundred_odd_files(engine: Engine) -> None:
@@ -49,7 +49,7 @@ def test_five_hundred_odd_files(engine: Engine) -> None:
         for name in SPECIAL_TOKEN_NAMES:
             # What is copied from a file that spells such a name is only text.
             assert name not in text or name in prefix + suffix, kind
-        if not result.drafted_tokens:
+        if not result.drafted_tokens and kind != "one_character":
             assert not _LOOP.search(text), (kind, text)
         shown[kind] += bool(text.strip())
         if number % 50 == 0:
