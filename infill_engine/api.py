@@ -50,8 +50,9 @@ class InfillRequest:
         deadline_ms: milliseconds after which the best text so far is returned; None waits.
         seed: same seed, weights and device give the same text.
         least_confidence: 0 to 1; once the text so far is right with a lower probability, the
-            engine ends there ("unsure"), as nobody would show the rest. 0 asks for all of it. A
-            checkpoint that is not calibrated pays no heed.
+            engine ends there ("unsure"), as nobody would show the rest. 0 asks for all of it; a
+            line ends where it has become hopeless even so. A checkpoint that is not calibrated
+            pays no heed.
     """
 
     prefix: str
