@@ -13,6 +13,7 @@ from typing import Any
 
 import infill_engine
 from infill_engine.api import CheckpointError
+from infill_engine.model.config import read_json_object
 
 EMBEDDED = "embedded"
 MODEL_TYPE = "diffusion_gemma"
@@ -61,7 +62,7 @@ def read_model_facts(folder: Path) -> ModelFacts:
     """
     if not folder.is_dir():
         raise CheckpointError(f"The model folder {folder} does not exist.")
-    config = _read_json(folder / "config.json")
+    config = read_json_object(folder / "config.json")
     if config.get("model_type") != MODEL_TYPE:
         raise CheckpointError(
             f"{folder} holds a model of type {config.get('model_type')!r}; "
@@ -138,7 +139,7 @@ def _weight_files(folder: Path) -> list[Path]:
         if not files:
             raise CheckpointError(f"{folder} holds no weights (*.safetensors).")
         return files
-    weight_map = _read_json(index).get("weight_map")
+    weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict):
         raise CheckpointError(f"{index} has no weight_map; fetch that file again.")
     files = [folder / str(name) for name in sorted(set(weight_map.values()))]
@@ -181,15 +182,3 @@ def _checked_end(tensor: dict[str, Any]) -> int:
     if not (all(type(number) is int for number in numbers) and isinstance(tensor["dtype"], str)):
         raise ValueError
     return end
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} holds no {path.name}.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON ({error}).") from None
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} is no JSON object.")
-    return data

@@ -27,13 +27,14 @@ class Calibration:
 
 
 def leading_confidence(
-    token_confidences: Sequence[float], num_chars_of_first: Callable[[int], int]
+    token_confidences: Sequence[float], num_chars_of_first: Callable[[int], int], num_chars: int
 ) -> tuple[tuple[int, float], ...]:
     """Pairs of (characters, probability that these leading characters are right), growing.
 
     Args:
         token_confidences: of each token of the middle, that it is right where all before it are.
         num_chars_of_first: how many characters so many leading tokens spell.
+        num_chars: characters of the middle, which may end within a token.
     """
     pairs: list[tuple[int, float]] = []
     probability = 1.0
@@ -41,5 +42,6 @@ def leading_confidence(
         probability *= confidence
         if probability < _LEAST:
             break
-        pairs.append((num_chars_of_first(num_tokens), round(probability, 4)))
+        chars = min(num_chars_of_first(num_tokens), num_chars)
+        pairs.append((chars, round(probability, 4)))
     return tuple(pairs)

@@ -4,6 +4,7 @@ The official fields, plus an optional `infill` object of this project. Knows not
 of tokens' text or of what a request may change.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -172,6 +173,12 @@ def read_generation_config(folder: Path) -> GenerationConfig:
         CheckpointError: the file is missing, is not JSON or holds a wrong value.
     """
     return GenerationConfig.from_dict(read_json_object(folder / _FILE))
+
+
+def write_generation_config(folder: Path, config: GenerationConfig) -> None:
+    """Replace `folder/generation_config.json`."""
+    text = json.dumps(config.to_dict(), indent=2)
+    (folder / _FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def _object(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:

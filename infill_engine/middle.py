@@ -66,9 +66,8 @@ class Middle:
         return self._cut(self._decode(self.token_ids))
 
     def num_chars_of_first(self, num_tokens: int) -> int:
-        """How many characters of `text` so many leading tokens spell for good."""
-        leading = self._decode(self.token_ids[:num_tokens]).rstrip(_BROKEN_CHARACTER)
-        return min(len(leading), len(self.text))
+        """How many characters so many leading tokens spell for good; `text` may end before."""
+        return len(self._decode(self.token_ids[:num_tokens]).rstrip(_BROKEN_CHARACTER))
 
     @property
     def settled_text(self) -> str:

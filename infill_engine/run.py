@@ -85,9 +85,10 @@ class Run:
         """What the finished request is answered with."""
         num_tokens = len(self.middle.token_ids)
         entropies: Sequence[float] = self.entropies[:num_tokens]
-        confidences = self.confidences(calibration, entropies)[:num_tokens] if calibration else []
+        confidences = self.confidences(calibration, entropies)[:num_tokens] if calibration else ()
+        text = self.middle.text
         return InfillResult(
-            text=self.middle.text,
+            text=text,
             finish_reason=reason,
             num_steps=self.num_steps,
             num_canvases=self.num_canvases,
@@ -97,7 +98,7 @@ class Run:
             mean_entropy=sum(entropies) / max(1, num_tokens),
             timings_ms=self.limits.timings_ms(),
             leading_confidence=leading_confidence(
-                confidences[:num_tokens], self.middle.num_chars_of_first
+                confidences, self.middle.num_chars_of_first, len(text)
             ),
             drafted_tokens=min(len(self.draft_confidences), num_tokens),
         )

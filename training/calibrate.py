@@ -21,13 +21,17 @@ from infill_engine.confidence import Calibration
 from infill_engine.config import EngineConfig
 from infill_engine.draft_check import DraftCalibration
 from infill_engine.engine import Engine
-from infill_engine.generation_config import GenerationConfig, read_generation_config
+from infill_engine.generation_config import (
+    GenerationConfig,
+    read_generation_config,
+    write_generation_config,
+)
 from infill_engine.tokenizer import Tokenizer
 from training.examples import read_corpus
 from training.gap_filling import Gap, Guess, gaps, guess, summary
 from training.logistic import fit_logistic
 
-_CERTAIN = Calibration(bias=700.0, slope=0.0)  # every token is named, so that all can be compared
+CERTAIN = Calibration(bias=700.0, slope=0.0)  # every token is named, so that all can be compared
 _THRESHOLDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -119,7 +123,7 @@ def main() -> None:
         for split in ("dev", "heldout")
     }
     generation = read_generation_config(flags.model)
-    bare = dataclasses.replace(generation, calibration=_CERTAIN, drafting=None)
+    bare = dataclasses.replace(generation, calibration=CERTAIN, drafting=None)
     engine, tokenizer = _load(flags.model, bare), Tokenizer.from_folder(flags.model)
     calibration = fit_denoised([guess(engine, gap) for gap in found["dev"]])
     rows = [row for gap in found["dev"] for row in judged_tokens(engine, tokenizer, gap)]
@@ -134,8 +138,7 @@ def main() -> None:
     for row in curve:
         print(json.dumps(dataclasses.asdict(row)))
     if flags.write:
-        text = json.dumps(fitted.to_dict(), indent=2)
-        (flags.model / "generation_config.json").write_text(text + "\n", encoding="utf-8")
+        write_generation_config(flags.model, fitted)
     if flags.plot:
         _draw(curve, flags.plot)
 

@@ -7,14 +7,17 @@ generation_config.json, of equal ones the one with fewer steps.
 
 import argparse
 import dataclasses
-import json
 from itertools import product
 from pathlib import Path
 
 from infill_engine.acceptance import ACCEPTANCE_ORDERS
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
-from infill_engine.generation_config import GenerationConfig, read_generation_config
+from infill_engine.generation_config import (
+    GenerationConfig,
+    read_generation_config,
+    write_generation_config,
+)
 from training.examples import read_corpus
 from training.gap_filling import gaps, guess, summary
 
@@ -51,9 +54,8 @@ def main() -> None:
         tried.append((exact, -taken, settings))
     *_, best = max(tried, key=lambda one: one[:2])
     if flags.write:
-        best = dataclasses.replace(best, drafting=generation.drafting)
-        text = json.dumps(best.to_dict(), indent=2)
-        (flags.model / "generation_config.json").write_text(text + "\n", encoding="utf-8")
+        kept = dataclasses.replace(best, drafting=generation.drafting)
+        write_generation_config(flags.model, kept)
 
 
 if __name__ == "__main__":

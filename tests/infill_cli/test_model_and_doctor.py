@@ -30,9 +30,9 @@ def test_use_stores_an_absolute_folder(run: Any, model_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", None, "holds no config.json"),
+        ("config.json", None, "config.json does not exist"),
         ("config.json", b"{", "cannot be read as JSON"),
-        ("config.json", b"[]", "is no JSON object"),
+        ("config.json", b"[]", "holds a list; a JSON object is needed"),
         ("config.json", b"[" * 100_000, "cannot be read as JSON"),
         ("config.json", b'{"model_type": "llama"}', "holds a model of type 'llama'"),
         (

@@ -26,7 +26,7 @@ def test_closed_pipe_ends_quietly(folders: Path) -> None:
     process.wait()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
 def test_full_disk_behind_stdout_is_one_sentence(folders: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
@@ -81,7 +81,7 @@ def test_model_that_cannot_be_loaded_leaves_no_process(
     assert read_state() is None
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
 def test_full_disk_at_the_start_of_the_engine_is_told(folders: Path) -> None:
     (folders / "runtime" / "logs").mkdir(parents=True)
     (folders / "runtime" / "logs" / "engine-start.log").symlink_to("/dev/full")

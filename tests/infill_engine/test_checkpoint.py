@@ -70,7 +70,7 @@ def mapping_at(address: int) -> str:
     return ""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what is mapped")
 def test_stored_dtype_is_mapped_not_copied(tmp_path: Path) -> None:
     write_tiny_checkpoint(tmp_path)
     model = load_model(tmp_path, CPU, torch.float32)

@@ -12,7 +12,7 @@ from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.tokenizer import Tokenizer
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
-from training.calibrate import _CERTAIN, fit_denoised, judged_tokens, shown_at
+from training.calibrate import CERTAIN, fit_denoised, judged_tokens, shown_at
 from training.examples import SourceFile
 from training.gap_filling import Guess, gaps, guess
 from training.logistic import fit_logistic
@@ -61,7 +61,7 @@ def test_a_threshold_shows_what_is_right_or_not() -> None:
 def test_gaps_are_the_rest_of_a_line_and_judged_by_the_engine(tmp_path: Path) -> None:
     settings = GenerationConfig(eos_token_ids=(1, END_OF_MIDDLE_ID), max_denoising_steps=4)
     write_tiny_checkpoint(tmp_path, generation=settings)
-    certain = replace(settings, calibration=_CERTAIN)
+    certain = replace(settings, calibration=CERTAIN)
     engine = Engine.load(EngineConfig(model=str(tmp_path)), generation=certain)
     tokenizer = Tokenizer.from_folder(tmp_path)
     found = list(gaps(FILES, 6, seed=1))
