@@ -1,12 +1,12 @@
 """The commands of `infill-ls` and where each lives; they are imported when used.
 
-Sees to it that
-whatever goes wrong ends as one sentence on stderr and exit code 2. Knows nothing of what the
-commands do.
+Sees to it that whatever goes wrong ends as one sentence on stderr and exit code 2. Knows nothing
+of what the commands do.
 """
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -63,8 +63,17 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # `infill-ls ... | head`; click ends quietly
                 raise
+            _give_up_unwritten_output()
             place = f"{error.filename}: " if error.filename else ""
             raise Failure(f"{place}{error.strerror or error}.") from None
+
+
+def _give_up_unwritten_output() -> None:
+    """Let what stdout cannot take go nowhere: Python would try again at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_sentence(error: click.UsageError) -> click.ClickException:

@@ -1,6 +1,7 @@
 """The installed command as a process: pipes, full disks, and the real engine on the far side."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -27,10 +28,15 @@ def test_closed_pipe_ends_quietly(folders: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' full device")
-def test_full_disk_behind_stdout_is_one_sentence(folders: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_disk_behind_stdout_is_one_sentence(folders: Path, unbuffered: str) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [*COMMAND, "engine", "stop"], stdout=full, stderr=subprocess.PIPE, text=True
+            [*COMMAND, "engine", "stop"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
     assert (ended.returncode, ended.stderr) == (2, "infill-ls: No space left on device.\n")
 
