@@ -38,6 +38,7 @@ class PackageRecord:
     kept_bytes: int = 0
     refused: str = ""
     dropped: dict[str, int] = field(default_factory=dict)
+    contaminated: list[str] = field(default_factory=list)
 
 
 def _is_included(path: str, patterns: tuple[str, ...]) -> bool:
@@ -89,6 +90,8 @@ def select_files(
                     reason = "test cap"
                 else:
                     reason = contamination.reason_to_drop(text) if contamination else None
+                    if reason:
+                        record.contaminated.append(f"{path}: {reason}")
                     reason = reason or duplicates.reason_to_drop(text)
                 if not reason:
                     num_test_bytes += num_bytes if is_test else 0
