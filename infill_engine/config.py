@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from infill_engine.api import ConfigError
+from infill_engine.checkpoint import stores_int8
+from infill_engine.precision import DTYPES, Precision, choose_precision
 
 EMBEDDED = "embedded"
 _DEVICES = ("auto", "cpu", "cuda")
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _MAX_DEFAULT_THREADS = 4  # more only add barriers at a canvas' small matrix products
 
 
@@ -22,7 +23,7 @@ class EngineConfig:
     Attributes:
         model: "embedded", or the folder of a DiffusionGemma checkpoint.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-        dtype: "auto" (bfloat16 on a GPU, float32 on a CPU), "float32" or "bfloat16".
+        dtype: "auto" (see `choose_precision`), "float32", "bfloat16" or "int8".
         num_threads: CPU threads for matrix products, at least 1; None chooses.
         max_context_tokens: prompt tokens kept, at least 64; None takes the checkpoint's own.
     """
@@ -41,8 +42,8 @@ class EngineConfig:
         """
         if self.device not in _DEVICES and not re.fullmatch(r"cuda:\d+", self.device):
             raise ConfigError(f"device is {self.device!r}; allowed are auto, cpu, cuda, cuda:N.")
-        if self.dtype != "auto" and self.dtype not in _DTYPES:
-            raise ConfigError(f"dtype is {self.dtype!r}; allowed are auto, {', '.join(_DTYPES)}.")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype is {self.dtype!r}; allowed are {', '.join(DTYPES)}.")
         if self.num_threads is not None and self.num_threads < 1:
             raise ConfigError(f"num_threads is {self.num_threads}; it must be at least 1.")
         if self.max_context_tokens is not None and self.max_context_tokens < 64:
@@ -72,19 +73,14 @@ class EngineConfig:
             )
         return torch.device(self.device)
 
-    def torch_dtype(self) -> torch.dtype:
-        """The number format asked for; by default bfloat16 where the device multiplies in it.
+    def precision(self) -> Precision:
+        """The numbers to compute in.
 
-        On two cores with avx512_bf16 a step of the embedded model took 24 ms in bfloat16 and 35 ms
-        in float32; a CPU without such instructions emulates bfloat16 and is slower with it.
+        Raises:
+            ConfigError: the device and the dtype do not go together.
+            CheckpointError: config.json is missing or damaged.
         """
-        if self.dtype != "auto":
-            return _DTYPES[self.dtype]
-        if self.torch_device().type == "cuda":
-            return torch.bfloat16
-        able = torch.cpu.get_capabilities()
-        has_bfloat16 = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
-        return torch.bfloat16 if has_bfloat16 else torch.float32
+        return choose_precision(self.dtype, self.torch_device(), stores_int8(self.folder))
 
     def chosen_num_threads(self) -> int:
         """CPU threads to use; by default one for every two logical CPUs, at most four.

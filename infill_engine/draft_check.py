@@ -64,7 +64,7 @@ def judge_draft(
     cache.truncate(cache.num_tokens - 1)  # its hidden state is needed for the first token
     read_ids = [last_id, *draft_ids]
     cache.expect(read_ids, model.config.canvas_length)
-    device = model.embed_tokens.weight.device
+    device = model.device
     hidden = model.prefill(torch.tensor([read_ids], device=device), cache)
     judged_ids = draft_ids if closing_id is None else [*draft_ids, closing_id]
     logits = model.logits(hidden[0, : len(judged_ids)])

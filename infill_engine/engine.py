@@ -30,6 +30,7 @@ from infill_engine.generation_config import GenerationConfig, read_generation_co
 from infill_engine.kv_cache import KVCache
 from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
+from infill_engine.precision import Precision
 from infill_engine.prompt.chat_prompt import ChatPrompt
 from infill_engine.prompt.prompt import Prompt, PromptStrategy
 from infill_engine.prompt.spm_prompt import SpmPrompt
@@ -61,13 +62,13 @@ class Engine:
     ) -> None:
         self._config, self._model, self._tokenizer = config, model, tokenizer
         self._generation = generation
-        self._device = model.embed_tokens.weight.device
+        self._device = model.device
         self._strategy: PromptStrategy = (
             SpmPrompt(tokenizer, generation)
             if SpmPrompt.fits(tokenizer)
             else ChatPrompt(tokenizer, generation, model.config.canvas_length)
         )
-        self._cache = KVCache(model.config, model.embed_tokens.weight.dtype, self._device)
+        self._cache = KVCache(model.config, model.dtype, self._device)
         self._lock = threading.Lock()
         end_ids = list(self._strategy.end_ids)
         self._drafter = Drafter(model, self._cache, tokenizer.encode, end_ids[0])
@@ -101,7 +102,10 @@ class Engine:
         if config.max_context_tokens is not None:
             generation = replace(generation, max_context_tokens=config.max_context_tokens)
         tokenizer = Tokenizer.from_folder(config.folder)
-        model = load_model(config.folder, device, config.torch_dtype(), progress)
+        precision = config.precision()
+        model = load_model(
+            config.folder, device, precision.dtype, progress, precision.has_int8_weights
+        )
         if tokenizer.vocab_size > model.config.vocab_size:
             raise CheckpointError(
                 f"The tokenizer in {config.folder} has {tokenizer.vocab_size} ids, but the model's "
@@ -144,13 +148,14 @@ class Engine:
 
     def describe(self) -> dict[str, Any]:
         """What is running, for status displays."""
-        weights = list(self._model.parameters())
+        weights = self._model.weights()
+        has_int8 = any(weight.dtype == torch.int8 for weight in weights)
         return {
             "model": self._config.model,
             "device": str(self._device),
-            "dtype": str(weights[0].dtype).removeprefix("torch."),
-            "num_parameters": sum(p.numel() for p in weights),
-            "num_weight_bytes": sum(p.numel() * p.element_size() for p in weights),
+            "dtype": Precision(self._model.dtype, has_int8).name,
+            "num_parameters": sum(w.numel() for w in weights),
+            "num_weight_bytes": sum(w.numel() * w.element_size() for w in weights),
             "num_cache_bytes": self._cache.num_bytes,
             "canvas_length": self._model.config.canvas_length,
             "max_context_tokens": self._generation.max_context_tokens,

@@ -1,7 +1,7 @@
 """A model folder becomes a model on a device: built without memory, filled tensor by tensor.
 
 Never holds the weights twice: each tensor is read, moved, widened and put in place before the
-next. On a CPU whose dtype is the stored one, parameters are views of the mapped file. Knows
+next. On a CPU, what is stored as it is computed with is a view of the mapped file. Knows
 nothing of prompts or of how the model is used.
 """
 
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from infill_engine.api import CheckpointError, OutOfMemory
 from infill_engine.checkpoint import layout
-from infill_engine.checkpoint.int8 import dequantize
+from infill_engine.checkpoint.int8 import dequantize, quantize
 from infill_engine.checkpoint.reader import TensorFiles
 from infill_engine.checkpoint.writer import QUANT_METHOD
 from infill_engine.model.config import read_model_config
 from infill_engine.model.diffusion_gemma import DiffusionGemma
+from infill_engine.model.int8_layers import use_int8_layers
 
 Progress = Callable[[str, float], None]
 
@@ -28,7 +29,11 @@ _FLOATS = ("F32", "F16", "BF16")
 
 
 def load_model(
-    folder: Path, device: torch.device, dtype: torch.dtype, progress: Progress | None = None
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: Progress | None = None,
+    has_int8_weights: bool = False,
 ) -> DiffusionGemma:
     """Load the weights of `folder` for inference.
 
@@ -42,6 +47,8 @@ def load_model(
         device: where the parameters go.
         dtype: float32, bfloat16 or float16; stored values are converted.
         progress: called with what is being done and the share done, 0 to 1.
+        has_int8_weights: keep matrices as int8 (see `model.int8_layers`), rounding those that are
+            stored as floats; `dtype` must be float32 and the device a CPU.
 
     Raises:
         CheckpointError: a file is missing, damaged or does not fit; the message names it.
@@ -54,6 +61,8 @@ def load_model(
     expected = layout.decoder_tensors(config)
     with torch.device("meta"):
         model = DiffusionGemma(config)
+        if has_int8_weights:
+            use_int8_layers(model)
     # 2. Compare what is stored with what is needed.
     report("reading headers", 0.0)
     files = TensorFiles(folder)
@@ -61,12 +70,18 @@ def load_model(
     # 3. Compare copies with their originals.
     _check_copies(files)
     # 4. Fill in the parameters.
-    num_bytes = _bytes_to_allocate(files, expected, device, dtype)
+    num_bytes = _bytes_to_allocate(files, expected, device, dtype, has_int8_weights)
     _check_memory(num_bytes, device)
     num_parameters, done = sum(math.prod(shape) for shape in expected.values()), 0
     try:
         for name, shape in expected.items():
-            _place(model, layout.parameter_name(name), _read(files, name, device, dtype))
+            parameter_name = layout.parameter_name(name)
+            if has_int8_weights and layout.is_quantizable(name, shape):
+                values, scale = _read_int8(files, name)
+                _place(model, parameter_name, values)
+                _place(model, parameter_name + layout.SCALE_SUFFIX, scale)
+            else:
+                _place(model, parameter_name, _read(files, name, device, dtype))
             done += math.prod(shape)
             report("loading weights", done / num_parameters)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -76,6 +91,16 @@ def load_model(
             raise
         raise _out_of_memory(num_bytes, device) from error
     return model.eval()
+
+
+def stores_int8(folder: Path) -> bool:
+    """Whether a checkpoint's matrices are stored as int8.
+
+    Raises:
+        CheckpointError: config.json is missing or damaged.
+    """
+    quantization = read_model_config(folder)[1].get("quantization_config")
+    return isinstance(quantization, Mapping) and quantization.get("quant_method") == QUANT_METHOD
 
 
 def _check_quantization(raw_config: Mapping[str, Any]) -> None:
@@ -160,6 +185,14 @@ def _read(files: TensorFiles, name: str, device: torch.device, dtype: torch.dtyp
     return stored.to(dtype)
 
 
+def _read_int8(files: TensorFiles, name: str) -> tuple[Tensor, Tensor]:
+    """A matrix as int8, a view of the mapped file where it is stored so, and its row scales."""
+    stored = files.read(name)
+    if stored.dtype != torch.int8:
+        return quantize(stored)
+    return stored, files.read(name + layout.SCALE_SUFFIX).float().view(stored.shape[:-1])
+
+
 def _place(model: nn.Module, name: str, tensor: Tensor) -> None:
     parent, _, leaf = name.rpartition(".")
     module = model.get_submodule(parent)
@@ -168,15 +201,20 @@ def _place(model: nn.Module, name: str, tensor: Tensor) -> None:
 
 
 def _bytes_to_allocate(
-    files: TensorFiles, expected: dict[str, layout.Shape], device: torch.device, dtype: torch.dtype
+    files: TensorFiles,
+    expected: dict[str, layout.Shape],
+    device: torch.device,
+    dtype: torch.dtype,
+    has_int8_weights: bool,
 ) -> int:
     """Bytes of the parameters that cannot be views of the mapped files."""
     as_stored = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}.get(dtype)
-    return sum(
-        math.prod(shape) * dtype.itemsize
-        for name, shape in expected.items()
-        if device.type != "cpu" or files.dtype(name) != as_stored
-    )
+    num_bytes = 0
+    for name, shape in expected.items():
+        is_int8 = has_int8_weights and layout.is_quantizable(name, shape)
+        if device.type != "cpu" or files.dtype(name) != ("I8" if is_int8 else as_stored):
+            num_bytes += math.prod(shape) * (1 if is_int8 else dtype.itemsize)
+    return num_bytes
 
 
 def _free_bytes(device: torch.device) -> int | None:

@@ -55,6 +55,21 @@ class DiffusionGemma(nn.Module):
         self.self_conditioning = SelfConditioning(config)
         self._frequencies: dict[LayerType, Tensor] = {}
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the activations, keys and values; the weights' too unless they are int8."""
+        return self._norm_weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self._norm_weight.device
+
+    def weights(self) -> list[Tensor]:
+        """All learned tensors; int8 matrices without their scales."""
+        int8 = [buffer for buffer in self.buffers() if buffer.dtype == torch.int8]
+        return [*self.parameters(), *int8]
+
     def prefill(self, token_ids: Tensor, cache: PromptCache) -> Tensor:
         """Read prompt tokens causally behind what `cache` holds, and append them to it.
 
@@ -104,13 +119,17 @@ class DiffusionGemma(nn.Module):
 
     def soft_embed(self, probabilities: Tensor) -> Tensor:
         """Mean embedding under each position's distribution: [B, C, V] to [B, C, E]."""
-        weight = self.embed_tokens.weight
-        return probabilities.to(weight.dtype) @ weight * self._embedding_scale()
+        return self.embed_tokens.mixture(probabilities) * self._embedding_scale()
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Softcapped tied head: [..., E] to [..., V] float32, within +-softcap."""
-        raw = nn.functional.linear(hidden, self.embed_tokens.weight).float()
+        raw = self.embed_tokens.scores(hidden).float()
         return self.config.logit_softcap * torch.tanh(raw / self.config.logit_softcap)
+
+    @property
+    def _norm_weight(self) -> Tensor:
+        assert self.norm.weight is not None
+        return self.norm.weight
 
     def _run(
         self, hidden: Tensor, views: dict[LayerType, LayerView], store: KeyValueStore
@@ -121,8 +140,7 @@ class DiffusionGemma(nn.Module):
 
     def _embedding_scale(self) -> Tensor:
         # The reference rounds sqrt(E) to the weights' dtype: in bfloat16 55.4256 becomes 55.5.
-        weight = self.embed_tokens.weight
-        return torch.tensor(self.config.hidden_size**0.5, dtype=weight.dtype, device=weight.device)
+        return torch.tensor(self.config.hidden_size**0.5, dtype=self.dtype, device=self.device)
 
     def _causal_view(self, layer_type: LayerType, positions: Tensor, num_cached: int) -> LayerView:
         num_new = len(positions)
@@ -162,7 +180,6 @@ class DiffusionGemma(nn.Module):
         return views
 
     def _rotation(self, layer_type: LayerType, positions: Tensor) -> tuple[Tensor, Tensor]:
-        dtype = self.embed_tokens.weight.dtype
         frequencies = self._frequencies.get(layer_type)
         if frequencies is None or frequencies.device != positions.device:
             is_sliding = layer_type == "sliding_attention"
@@ -173,7 +190,7 @@ class DiffusionGemma(nn.Module):
             ).to(positions.device)
             self._frequencies[layer_type] = frequencies
         angles = (positions[..., None].float() * frequencies).unsqueeze(-2)
-        return angles.cos().to(dtype), angles.sin().to(dtype)
+        return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
 
 
 def _padded_mask(

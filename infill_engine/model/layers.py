@@ -53,10 +53,18 @@ class _Linear(nn.Linear):
 
 
 class Embedding(nn.Embedding):
-    """A table without initial values, for the same reason as the linear layers."""
+    """The tied table, without initial values for the same reason as the linear layers."""
 
     def reset_parameters(self) -> None:
         """Leave the table unset."""
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Product with every row, the head: [..., E] to [..., V]."""
+        return F.linear(hidden, self.weight)
+
+    def mixture(self, shares: Tensor) -> Tensor:
+        """Mean row under each distribution: [..., V] to [..., E]."""
+        return shares.to(self.weight.dtype) @ self.weight
 
 
 def _linear(num_in: int, num_out: int) -> nn.Linear:

@@ -7,6 +7,14 @@ C canvas, V vocabulary.
 """
 
 from infill_kernels.attention import attend
+from infill_kernels.int8 import (
+    Int8Rows,
+    int8_linear,
+    int8_mixture,
+    multiplies_int8,
+    quantize_rows,
+)
+from infill_kernels.int8_moe import run_int8_experts
 from infill_kernels.moe import route, run_experts
 from infill_kernels.rms_norm import rms_norm
 from infill_kernels.rotary import rotary_frequencies, rotate
@@ -14,12 +22,18 @@ from infill_kernels.token_statistics import BANNED_LOGIT, TokenStatistics, token
 
 __all__ = [
     "BANNED_LOGIT",
+    "Int8Rows",
     "TokenStatistics",
     "attend",
+    "int8_linear",
+    "int8_mixture",
+    "multiplies_int8",
+    "quantize_rows",
     "rms_norm",
     "rotary_frequencies",
     "rotate",
     "route",
     "run_experts",
+    "run_int8_experts",
     "token_statistics",
 ]

@@ -82,6 +82,15 @@ def test_stored_dtype_is_mapped_not_copied(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what is mapped")
+def test_int8_products_read_the_mapped_file(tmp_path: Path) -> None:
+    write_tiny_checkpoint(tmp_path, quantize_int8=True)
+    model = load_model(tmp_path, CPU, torch.float32, has_int8_weights=True)
+    for weight in (model.embed_tokens.weight, model.layers[1].experts.down_proj):
+        assert weight.dtype == torch.int8
+        assert "model.safetensors" in mapping_at(weight.data_ptr())
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_converts_to_the_dtype_asked_for(tmp_path: Path, dtype: torch.dtype) -> None:
     written = write_tiny_checkpoint(tmp_path)

@@ -13,7 +13,7 @@ from infill_engine.config import EngineConfig
     ("setting", "message"),
     [
         ({"device": "tpu"}, "device is 'tpu'; allowed are auto, cpu, cuda, cuda:N"),
-        ({"dtype": "int4"}, "dtype is 'int4'; allowed are auto, float32, bfloat16"),
+        ({"dtype": "int4"}, "dtype is 'int4'; allowed are auto, float32, bfloat16, int8"),
         ({"num_threads": 0}, "num_threads is 0; it must be at least 1"),
         ({"max_context_tokens": 10}, "max_context_tokens is 10; it must be at least 64"),
     ],
@@ -28,24 +28,6 @@ def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert EngineConfig().torch_device() == torch.device("cpu")
     with pytest.raises(ConfigError, match="sees no GPU"):
         EngineConfig(device="cuda").torch_device()
-
-
-@pytest.mark.parametrize(
-    ("able", "expected"),
-    [
-        ({"avx512_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
-        ({"avx512_f": True}, torch.float32),
-        ({}, torch.float32),
-    ],
-)
-def test_a_cpu_without_bfloat16_products_takes_float32(
-    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], expected: torch.dtype
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    assert EngineConfig().torch_dtype() == expected
-    assert EngineConfig(dtype="float32").torch_dtype() == torch.float32
 
 
 @pytest.mark.parametrize(("num_cpus", "expected"), [(None, 1), (1, 1), (2, 1), (8, 4), (64, 4)])
