@@ -36,6 +36,7 @@ def complete_with_engine(
     max_new_tokens: int,
     seed: int,
     on_done: Callable[[], None] = lambda: None,
+    least_confidence: float = 0.0,
 ) -> list[Completion]:
     """Fill every gap once, one after the other.
 
@@ -47,6 +48,7 @@ def complete_with_engine(
         max_new_tokens: bound for each.
         seed: of every request.
         on_done: called after each.
+        least_confidence: of every request; 0 asks for all of the text.
     """
     completions = []
     for task in tasks:
@@ -57,6 +59,7 @@ def complete_with_engine(
             mode=mode,
             max_new_tokens=max_new_tokens,
             seed=seed,
+            least_confidence=least_confidence,
         )
         begin_s = time.perf_counter()
         result = engine.infill(request)

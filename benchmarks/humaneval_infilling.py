@@ -21,8 +21,9 @@ from rich.table import Table
 from benchmarks.completions import Completion, CompletionMode, complete_with_engine
 from benchmarks.infilling_scores import cost_scores, outcome_counts, pass_rate, text_scores
 from benchmarks.infilling_tasks import SPLITS, InfillingTask, SplitName, read_tasks
+from benchmarks.judging import judge
 from benchmarks.machine import Machine, describe_machine
-from benchmarks.program_runner import ProgramLimits, ProgramRun, run_programs
+from benchmarks.program_runner import ProgramLimits, ProgramRun
 from benchmarks.progress_bar import progress_bar
 from infill_engine.api import InfillError
 
@@ -84,12 +85,12 @@ def humaneval_infilling(
     asked = _Asked(model, mode, SPLITS[split].max_new_tokens, seed, no_drafts)
     completions = _fill(tasks, source, asked)
     limits, num_workers = ProgramLimits(cpu_s=timeout_s), workers or os.cpu_count() or 1
-    runs = _judge(tasks, completions, limits, num_workers, "running the programs")
+    runs = judge(tasks, completions, limits, num_workers, "running the programs")
     empty = [Completion("") for _ in tasks]
     floor_runs = (
         runs
         if source == "empty"
-        else _judge(tasks, empty, limits, num_workers, "running them with empty gaps")
+        else judge(tasks, empty, limits, num_workers, "running them with empty gaps")
     )
     report = {
         "benchmark": "humaneval_infilling",
@@ -149,18 +150,6 @@ def _fill(
     complete_with_engine(engine, tasks[:1], *how)  # not measured
     with progress_bar("filling the gaps", len(tasks)) as on_done:
         return complete_with_engine(engine, tasks, *how, on_done)
-
-
-def _judge(
-    tasks: Sequence[InfillingTask],
-    completions: Sequence[Completion],
-    limits: ProgramLimits,
-    num_workers: int,
-    what: str,
-) -> list[ProgramRun]:
-    programs = [t.program(c.text) for t, c in zip(tasks, completions, strict=True)]
-    with progress_bar(what, len(programs)) as on_done:
-        return run_programs(programs, limits, num_workers, on_done)
 
 
 def _write_samples(
