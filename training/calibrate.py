@@ -75,12 +75,14 @@ class Shown:
         threshold: least probability.
         share: of all gaps, those where anything is shown.
         precision: of those, where all that is shown is right.
+        recall: of all gaps, those where something is shown and all of it is right.
         mean_chars: characters shown there, mean.
     """
 
     threshold: float
     share: float
     precision: float
+    recall: float
     mean_chars: float
 
 
@@ -98,6 +100,7 @@ def shown_at(threshold: float, guesses: list[Guess]) -> Shown:
         threshold,
         round(len(lengths) / max(len(guesses), 1), 4),
         round(num_right / count, 4),
+        round(num_right / max(len(guesses), 1), 4),
         round(sum(lengths) / count, 1),
     )
 
@@ -147,13 +150,13 @@ def _draw(curve: list[Shown], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    axes.plot([row.share for row in curve], [row.precision for row in curve], "o-")
+    axes.plot([row.recall for row in curve], [row.precision for row in curve], "o-")
     for row in curve:
-        label, place = f"{row.threshold:g}", (row.share, row.precision)
+        label, place = f"{row.threshold:g}", (row.recall, row.precision)
         axes.annotate(label, place, (4, 4), textcoords="offset points")
     axes.set(
-        xlabel="share of gaps where something is shown",
-        ylabel="precision: all that is shown is right",
+        xlabel="recall: something is shown, and all of it is right; share of all gaps",
+        ylabel="precision: of the gaps where something is shown",
         title="Embedded model, held-out packages, by least confidence",
     )
     axes.grid(alpha=0.3)

@@ -54,7 +54,8 @@ def test_a_threshold_shows_what_is_right_or_not() -> None:
     wrong = Guess(answer((4, 0.9), (12, 0.8)), (), 2, False)
     silent = Guess(answer((4, 0.1)), (), 0, False)
     shown = shown_at(0.85, [right, wrong, silent])
-    assert (shown.share, shown.precision, shown.mean_chars) == (0.6667, 0.5, 4)
+    assert (shown.share, shown.precision, shown.recall) == (0.6667, 0.5, 0.3333)
+    assert shown.mean_chars == 4
     assert shown_at(0.0, [right, wrong, silent]).share == 1
 
 
