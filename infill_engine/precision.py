@@ -33,7 +33,7 @@ def choose_precision(asked: str, device: torch.device, is_stored_int8: bool) -> 
     """What `asked`, one of `DTYPES`, means for a device and a checkpoint.
 
     "auto" takes bfloat16 on a GPU. On a CPU it takes int8 where the weights are stored so and the
-    CPU multiplies it (decision 0018), else bfloat16 where the CPU multiplies that (0015), else
+    CPU multiplies it (decision 0019), else bfloat16 where the CPU multiplies that (0015), else
     float32: emulated products are slower than those of floats.
 
     Raises:
