@@ -15,7 +15,7 @@ from infill_engine.prompt_format import (
     split_budget,
 )
 from training.examples import Example, ExampleMaker, ExampleSettings, SourceFile
-from training.packing import parse_budgets
+from training.packing import ShardJob, jobs, parse_budgets, write_all
 from training.shards import ShardReader, write_shard
 from training.spans import SpanKind, SpanMix
 
@@ -163,3 +163,24 @@ def test_budgets_flag() -> None:
     assert parse_budgets("96:40,512:10", 256) == {96: 40.0}
     with pytest.raises(ValueError, match="--budgets"):
         parse_budgets("512:1", 256)
+
+
+def test_a_shard_is_the_same_whoever_writes_it(tmp_path: Path) -> None:
+    """Numbers, not processes or the order of writing, decide what a shard holds."""
+    found = jobs(tmp_path, "train", 60_000, first_shard=3, budgets={96: 1.0})
+    assert [(job.folder.name, job.num_examples) for job in found] == [
+        ("train-00003", 25_000),
+        ("train-00004", 25_000),
+        ("train-00005", 10_000),
+    ]
+    assert found[0].seed == jobs(tmp_path, "train", 9, 3, {96: 1.0})[0].seed
+    maker = ExampleMaker(FILES, TOKENIZER, ExampleSettings())
+    read: list[list[list[int]]] = []
+    for num_processes in (1, 2):
+        folder = tmp_path / str(num_processes)
+        small = [ShardJob(folder / job.folder.name, 30, job.seed, {}) for job in found]
+        lines = list(write_all(maker, small, num_processes))
+        assert sorted(line.split(":")[0] for line in lines) == [job.folder.name for job in small]
+        batches = ShardReader(folder, "train").epoch(10, seed=0, epoch=0)
+        read.append([batch.context.flatten().tolist() for batch in batches])
+    assert read[0] == read[1]
