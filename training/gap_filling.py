@@ -84,9 +84,17 @@ def guess(engine: Engine, gap: Gap) -> Guess:
         else:
             result = event
     assert result is not None
+    return _compare(gap, result, entropies if result.num_canvases == 1 else ())
+
+
+def guess_at_right_length(engine: Engine, gap: Gap) -> Guess:
+    """Fill one gap with as many tokens as the source has there."""
+    return _compare(gap, engine.infill_at_length_of(gap.request, gap.wanted), ())
+
+
+def _compare(gap: Gap, result: InfillResult, entropies: tuple[float, ...]) -> Guess:
     num_right = _num_common_chars(result.text, gap.wanted)
-    is_one_canvas = result.num_canvases == 1
-    return Guess(result, entropies if is_one_canvas else (), num_right, result.text == gap.wanted)
+    return Guess(result, entropies, num_right, result.text == gap.wanted)
 
 
 def _num_common_chars(text: str, other: str) -> int:
