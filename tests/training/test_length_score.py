@@ -9,7 +9,7 @@ from infill_engine.generation_config import GenerationConfig
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
 from training.examples import SourceFile
 from training.gap_filling import Guess, gaps, guess_at_right_length
-from training.length_score import MODES, in_mode, length_score
+from training.length_score import Trial, best, in_mode, length_score
 
 FILES = [SourceFile("p", "python", "a.py", "def total(numbers):\n    return sum(numbers)\n" * 20)]
 RESULT = InfillResult("x", "converged", 1, 1, 1, 0, 0, 0.1, {}, ())
@@ -25,6 +25,18 @@ def test_pairs_are_counted() -> None:
     assert "length score 0%" in length_score(guesses(False), guesses(False))
 
 
+def test_the_best_bias_keeps_what_is_right_in_gaps_of_several_lines() -> None:
+    def lines(num_right_chars: int) -> list[Guess]:
+        return [Guess(RESULT, (), num_right_chars, False)]
+
+    none = Trial(0.0, guesses(True, False, False), lines(10))
+    some = Trial(-2.0, guesses(True, True, False), lines(9))
+    more = Trial(-3.0, guesses(True, True, False), lines(10))
+    too_much = Trial(-9.0, guesses(True, True, True), lines(5))
+    assert best([none, too_much]) is none
+    assert best([too_much, more, some, none]) is some
+
+
 def test_the_right_length_is_kept_in_both_modes(tmp_path: Path) -> None:
     settings = GenerationConfig(
         eos_token_ids=(1, END_OF_MIDDLE_ID), noise="mask", acceptance_order="leading"
@@ -33,7 +45,7 @@ def test_the_right_length_is_kept_in_both_modes(tmp_path: Path) -> None:
     engine = Engine.load(EngineConfig(model=str(tmp_path)))
     found = list(gaps(FILES, 4, seed=1))
     lengths: list[list[int]] = []
-    for mode in MODES:
+    for mode in ("line", "block"):
         asked = in_mode(found, mode)
         assert [gap.request.mode for gap in asked] == [mode] * 4
         known = [guess_at_right_length(engine, gap).result for gap in asked]
