@@ -75,8 +75,8 @@ class Engine:
         end_ids = list(self._strategy.end_ids)
         self._drafter = Drafter(model, self._cache, tokenizer.encode, end_ids[0])
         self._closing_ids = torch.tensor(end_ids, device=self._device)
-        self._line_break_ids = torch.tensor(tokenizer.ids_containing("\n"), device=self._device)
-        self._line_closing_ids = torch.cat([self._closing_ids, self._line_break_ids])
+        line_ends = tokenizer.ids_containing("\n")
+        self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=self._device)
 
     @classmethod
     def load(
@@ -199,7 +199,7 @@ class Engine:
                 request.max_new_tokens,
             ),
             SeededRandom(request.seed, self._model.config.vocab_size, self._device),
-            self._rules(prompt, request),
+            self._rules(prompt),
             self._line_closing_ids if request.mode == "line" else self._closing_ids,
             num_cached,
             self._cache.num_tokens - num_cached,
@@ -273,7 +273,7 @@ class Engine:
                 return None
         return None if run.middle.ending(settled_only=False) is None else "max_steps"
 
-    def _rules(self, prompt: Prompt, request: InfillRequest) -> TokenRules:
+    def _rules(self, prompt: Prompt) -> TokenRules:
         end_ids = list(self._strategy.end_ids)
         banned = list(self._strategy.banned_ids)
         if prompt.anchor is not None:
@@ -282,9 +282,6 @@ class Engine:
             banned=self._ids(banned),
             first_banned=self._ids(end_ids),
             first_allowed=self._ids(prompt.first_allowed_ids),
-            # Behind the gap the line ends anyway, so a line break within it begins another line.
-            biased=self._line_break_ids if request.suffix.startswith(("\n", "\r")) else None,
-            bias=0.0 if request.mode == "line" else self._generation.line_break_bias,
         )
 
     def _ids(self, token_ids: Sequence[int]) -> torch.Tensor | None:

@@ -48,8 +48,6 @@ class GenerationConfig:
         settle_steps: steps a leading position must be unchanged and sure to be settled, at least 1.
         settle_entropy: nats below which a position is sure, above 0.
         line_canvas_tokens: canvas length for one line, at least 1; 0 takes the model's own.
-        line_break_bias: nats added to the logits of tokens with a line break where the line ends
-            behind the gap anyway, except in line mode; below 0 makes middles of fewer lines.
         calibration: how entropies tell what is right, or None where nobody has measured it.
         drafting: how drafts from the file are judged, or None to make none.
     """
@@ -69,7 +67,6 @@ class GenerationConfig:
     settle_steps: int = 2
     settle_entropy: float = 0.1
     line_canvas_tokens: int = 0
-    line_break_bias: float = 0.0
     calibration: Calibration | None = None
     drafting: DraftCalibration | None = None
 
@@ -86,7 +83,6 @@ class GenerationConfig:
         for name in ("entropy_bound", "confidence_threshold", "settle_entropy"):
             value = getattr(self, name)
             self._require(name, value > 0 and math.isfinite(value), "a number above 0")
-        self._require("line_break_bias", math.isfinite(self.line_break_bias), "a finite number")
         if self.t_max != 0:
             for name in ("t_min", "t_max"):
                 value = getattr(self, name)
@@ -130,7 +126,7 @@ class GenerationConfig:
         }
         infill = _object(raw, "infill")
         fields |= _numbers(infill, ints="max_context_tokens settle_steps line_canvas_tokens")
-        fields |= _numbers(infill, floats="settle_entropy line_break_bias")
+        fields |= _numbers(infill, floats="settle_entropy")
         fields |= {
             name: infill[name]
             for name in ("noise", "acceptance_order")
@@ -165,7 +161,6 @@ class GenerationConfig:
                 "settle_steps": self.settle_steps,
                 "settle_entropy": self.settle_entropy,
                 "line_canvas_tokens": self.line_canvas_tokens,
-                "line_break_bias": self.line_break_bias,
                 **{name: asdict(value) for name, value in measured.items() if value},
             },
         }

@@ -1,7 +1,6 @@
-"""Which tokens a canvas position may hold, and which of them are made likelier or less likely.
+"""Which tokens a canvas position may hold: banned everywhere, or only some at the first one.
 
-Tokens can be banned everywhere, or all but some at the first position. Works on logits, before
-the temperature. Knows nothing of why a token is banned or biased.
+Works on logits, before the temperature. Knows nothing of why a token is banned.
 """
 
 from dataclasses import dataclass, replace
@@ -19,19 +18,15 @@ class TokenRules:
         banned: [n] int64 ids that may stand nowhere, or None.
         first_banned: [n] int64 ids that may not stand at canvas position 0, or None.
         first_allowed: [n] int64 ids, the only ones for position 0 (token healing), or None.
-        biased: [n] int64 ids whose logits `bias` is added to, or None.
-        bias: nats; below 0 makes them less likely.
     """
 
     banned: Tensor | None = None
     first_banned: Tensor | None = None
     first_allowed: Tensor | None = None
-    biased: Tensor | None = None
-    bias: float = 0.0
 
     def after_first_canvas(self) -> "TokenRules":
         """The rules for canvases that continue a middle: position 0 is nothing special there."""
-        return replace(self, first_banned=None, first_allowed=None)
+        return TokenRules(banned=self.banned)
 
     def banning(self, token_ids: Tensor) -> "TokenRules":
         """These rules, with `token_ids` [n] int64 banned everywhere as well."""
@@ -39,7 +34,7 @@ class TokenRules:
         return replace(self, banned=banned)
 
     def apply(self, logits: Tensor, positions: Tensor) -> Tensor:
-        """Add the bias, then set forbidden logits to `BANNED_LOGIT`, in place.
+        """Set forbidden logits to `BANNED_LOGIT`, in place.
 
         Args:
             logits: [N, V] float32, modified.
@@ -48,8 +43,6 @@ class TokenRules:
         Returns:
             `logits`.
         """
-        if self.biased is not None:
-            logits[:, self.biased] += self.bias
         if self.banned is not None:
             logits[:, self.banned] = BANNED_LOGIT
         if self.first_banned is None and self.first_allowed is None:

@@ -238,23 +238,6 @@ def test_a_line_gets_a_canvas_of_its_size(calibrated_folder: Path) -> None:
         assert {len(update.token_entropies) for update in updates} == {length}
 
 
-@pytest.mark.parametrize(
-    ("mode", "suffix", "is_biased"),
-    [("block", SUFFIX, True), ("block", "x" + SUFFIX, False), ("line", SUFFIX, False)],
-)
-def test_line_breaks_are_biased_where_the_line_ends_anyway(
-    calibrated_folder: Path, mode: Mode, suffix: str, is_biased: bool
-) -> None:
-    request = replace(REQUEST, mode=mode, suffix=suffix)
-    texts: list[str] = []
-    for bias in (0.0, 80.0):  # the softcap keeps logits within 30
-        settings = replace(generation(noise="mask"), line_break_bias=bias)
-        engine = Engine.load(EngineConfig(model=str(calibrated_folder)), generation=settings)
-        texts.append(engine.infill(request).text)
-    assert (texts[0] != texts[1]) == is_biased
-    assert not is_biased or "\n\n" in texts[1]
-
-
 @pytest.mark.parametrize("mode", ["line", "block"])
 @pytest.mark.parametrize("middle", ["x", "ult += number  # and more of it", "a\nb\n" * 12])
 def test_a_known_length_is_kept(calibrated_folder: Path, mode: Mode, middle: str) -> None:

@@ -31,11 +31,3 @@ def test_banning_more_keeps_the_other_rules() -> None:
     logits = rules.apply(torch.ones(2, 4), positions=torch.tensor([0, 1]))
     is_free = (logits != BANNED_LOGIT).tolist()
     assert is_free == [[False, False, True, False], [True, False, True, False]]
-
-
-def test_a_bias_moves_some_logits_and_no_ban() -> None:
-    rules = TokenRules(banned=torch.tensor([0]), biased=torch.tensor([0, 2]), bias=-3.0)
-    for kept in (rules, rules.after_first_canvas()):
-        logits = kept.apply(torch.ones(1, 4), positions=torch.tensor([0]))
-        assert logits[0, 0] == BANNED_LOGIT
-        assert logits[0, 1:].tolist() == [1.0, -2.0, 1.0]

@@ -9,7 +9,7 @@ from infill_engine.generation_config import GenerationConfig
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
 from training.examples import SourceFile
 from training.gap_filling import Guess, gaps, guess_at_right_length
-from training.length_score import Trial, best, in_mode, length_score
+from training.length_score import in_mode, length_score
 
 FILES = [SourceFile("p", "python", "a.py", "def total(numbers):\n    return sum(numbers)\n" * 20)]
 RESULT = InfillResult("x", "converged", 1, 1, 1, 0, 0, 0.1, {}, ())
@@ -23,18 +23,6 @@ def test_pairs_are_counted() -> None:
     line = length_score(guesses(True, True, False, False), guesses(True, False, True, True))
     assert line.startswith("length score 67%: 2 exact of 3; 2 only with the length known, 1 only")
     assert "length score 0%" in length_score(guesses(False), guesses(False))
-
-
-def test_the_best_bias_keeps_what_is_right_in_gaps_of_several_lines() -> None:
-    def lines(num_right_chars: int) -> list[Guess]:
-        return [Guess(RESULT, (), num_right_chars, False)]
-
-    none = Trial(0.0, guesses(True, False, False), lines(10))
-    some = Trial(-2.0, guesses(True, True, False), lines(9))
-    more = Trial(-3.0, guesses(True, True, False), lines(10))
-    too_much = Trial(-9.0, guesses(True, True, True), lines(5))
-    assert best([none, too_much]) is none
-    assert best([too_much, more, some, none]) is some
 
 
 def test_the_right_length_is_kept_in_both_modes(tmp_path: Path) -> None:
