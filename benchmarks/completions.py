@@ -6,10 +6,13 @@ Knows nothing of whether it is right.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.infilling_tasks import InfillingTask
-from infill_engine.api import InfillEngine, InfillRequest, InfillResult
+from infill_engine.api import InfillRequest, InfillResult
+
+if TYPE_CHECKING:  # torch takes seconds; who asks no engine does without
+    from infill_engine.engine import Engine
 
 CompletionMode = Literal["line", "block"]
 
@@ -30,11 +33,12 @@ class Completion:
 
 
 def complete_with_engine(
-    engine: InfillEngine,
+    engine: "Engine",
     tasks: Iterable[InfillingTask],
     mode: CompletionMode,
     max_new_tokens: int,
     seed: int,
+    knows_length: bool = False,
     on_done: Callable[[], None] = lambda: None,
     least_confidence: float = 0.0,
 ) -> list[Completion]:
@@ -47,6 +51,7 @@ def complete_with_engine(
             ends with it; "block" leaves the end to the model.
         max_new_tokens: bound for each.
         seed: of every request.
+        knows_length: tell the engine how many tokens stood in the gap.
         on_done: called after each.
         least_confidence: of every request; 0 asks for all of the text.
     """
@@ -62,7 +67,12 @@ def complete_with_engine(
             least_confidence=least_confidence,
         )
         begin_s = time.perf_counter()
-        result = engine.infill(request)
+        if knows_length:
+            solution = task.canonical_solution
+            middle = solution.removesuffix("\n") if mode == "line" else solution
+            result = engine.infill_at_length_of(request, middle)
+        else:
+            result = engine.infill(request)
         took_ms = (time.perf_counter() - begin_s) * 1000.0
         text = result.text + "\n" if mode == "line" else result.text
         completions.append(Completion(text, took_ms, result))

@@ -50,6 +50,9 @@ CompletionSource = Literal["model", "gold", "empty"]
     help="What fills the gaps; gold and empty check the harness.",
 )
 @click.option("--no-drafts", is_flag=True, help="Without copying lines from the task's own text.")
+@click.option(
+    "--known-length", is_flag=True, help="Tell the engine how many tokens stood in the gap."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Programs at a time; all cores.")
 @click.option(
@@ -73,6 +76,7 @@ def humaneval_infilling(
     mode: CompletionMode,
     source: CompletionSource,
     no_drafts: bool,
+    known_length: bool,
     seed: int,
     workers: int | None,
     timeout_s: int,
@@ -82,7 +86,7 @@ def humaneval_infilling(
     """Measure pass@1 on HumanEval-Infilling."""
     machine = describe_machine()
     tasks = read_tasks(data, SPLITS[split], limit)
-    asked = _Asked(model, mode, SPLITS[split].max_new_tokens, seed, no_drafts)
+    asked = _Asked(model, mode, SPLITS[split].max_new_tokens, seed, no_drafts, known_length)
     completions = _fill(tasks, source, asked)
     limits, num_workers = ProgramLimits(cpu_s=timeout_s), workers or os.cpu_count() or 1
     runs = judge(tasks, completions, limits, num_workers, "running the programs")
@@ -101,6 +105,7 @@ def humaneval_infilling(
         "model": model if source == "model" else None,
         "mode": mode if source == "model" else None,
         "no_drafts": no_drafts,
+        "known_length": known_length,
         "max_new_tokens": SPLITS[split].max_new_tokens,
         "seed": seed,
         "timeout_s": timeout_s,
@@ -128,6 +133,7 @@ class _Asked:
     max_new_tokens: int
     seed: int
     no_drafts: bool
+    known_length: bool
 
 
 def _fill(
@@ -146,7 +152,7 @@ def _fill(
     if asked.no_drafts:
         generation = replace(generation, drafting=None)
     engine = Engine.load(config, generation=generation)
-    how = (asked.mode, asked.max_new_tokens, asked.seed)
+    how = (asked.mode, asked.max_new_tokens, asked.seed, asked.known_length)
     complete_with_engine(engine, tasks[:1], *how)  # not measured
     with progress_bar("filling the gaps", len(tasks)) as on_done:
         return complete_with_engine(engine, tasks, *how, on_done)

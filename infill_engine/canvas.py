@@ -99,6 +99,17 @@ class Canvas:
         self.argmax = torch.where(positions, token_ids, self.argmax)
         self.pinned = self.pinned | positions
 
+    def pin_end(self, num_tokens: int, end_id: int, filler_id: int) -> None:
+        """Pin the end of a middle that has `num_tokens` more tokens, and filler behind it.
+
+        Pins nothing when the middle fills the canvas. Modifies the canvas.
+        """
+        end_ids = torch.full_like(self.current, filler_id)
+        end_ids[:, num_tokens : num_tokens + 1] = end_id
+        is_behind = torch.arange(self.current.shape[1], device=self.current.device) >= num_tokens
+        self.pin(is_behind.expand_as(self.pinned), end_ids)
+        self.entropy = self.entropy.masked_fill(self.pinned, 0.0)
+
     def close_behind(self, closing_ids: Tensor, filler_id: int) -> None:
         """Pin everything behind the first pinned closing token of a row to the filler.
 

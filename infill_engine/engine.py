@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from infill_engine.anchoring import anchored_canvas, choose_gap
+from infill_engine.anchoring import choose_gap
 from infill_engine.api import (
     CancelToken,
     CheckpointError,
@@ -22,6 +22,7 @@ from infill_engine.api import (
     OutOfMemory,
 )
 from infill_engine.canvas import Canvas
+from infill_engine.canvas_layout import CanvasLayout
 from infill_engine.checkpoint import load_model
 from infill_engine.config import EngineConfig
 from infill_engine.denoising import denoise
@@ -42,7 +43,6 @@ from infill_engine.token_rules import TokenRules
 from infill_engine.tokenizer import Tokenizer
 
 _PREFILL_CHUNK_TOKENS = 256  # cancellation is polled between chunks
-_DRAFT_RENOISED_FRACTION = 0.5
 _FINISH_REASONS: dict[Ending, FinishReason] = {
     "line": "line_settled",
     "mark": "converged",
@@ -70,6 +70,9 @@ class Engine:
         )
         self._cache = KVCache(model.config, model.dtype, self._device)
         self._lock = threading.Lock()
+        num_canvas = model.config.canvas_length
+        num_line = min(generation.line_canvas_tokens or num_canvas, num_canvas)
+        self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, self._device)
         end_ids = list(self._strategy.end_ids)
         self._drafter = Drafter(model, self._cache, tokenizer.encode, end_ids[0])
         self._closing_ids = torch.tensor(end_ids, device=self._device)
@@ -115,10 +118,7 @@ class Engine:
 
     def infill(self, request: InfillRequest, cancel: CancelToken | None = None) -> InfillResult:
         """Fill the gap and return the final text; see `stream`."""
-        for event in self.stream(request, cancel):
-            if isinstance(event, InfillResult):
-                return event
-        raise AssertionError("stream ended without a result")
+        return _last(self.stream(request, cancel))
 
     def stream(
         self, request: InfillRequest, cancel: CancelToken | None = None
@@ -133,7 +133,9 @@ class Engine:
         """
         with self._lock:
             try:
-                yield from self._stream(request, RunLimits(request.deadline_ms, cancel))
+                yield from self._fill(
+                    self._prepare(request, RunLimits(request.deadline_ms, cancel))
+                )
             except (torch.OutOfMemoryError, MemoryError):
                 self._cache.truncate(0)
                 raise OutOfMemory(
@@ -145,6 +147,17 @@ class Engine:
         """What the file suggests for the gap, for whoever calibrates; None where it does not."""
         with self._lock:
             return self._drafter.judge(self._prepare(request, RunLimits(None, None)))
+
+    def infill_at_length_of(self, request: InfillRequest, middle: str) -> InfillResult:
+        """Fill the gap with exactly as many tokens as `middle` has, for whoever measures length.
+
+        Nothing but the number of tokens is taken from `middle`: what perfect length control would
+        give, without drafts. Only of use with a checkpoint that ends its middles with a mark.
+        """
+        with self._lock:
+            run = self._prepare(request, RunLimits(request.deadline_ms, None))
+            run.fix_length(len(self._tokenizer.encode(run.prompt.healed + middle)))
+            return _last(self._fill(run))
 
     def describe(self) -> dict[str, Any]:
         """What is running, for status displays."""
@@ -163,18 +176,15 @@ class Engine:
             "num_threads": torch.get_num_threads(),
         }
 
-    def _stream(
-        self, request: InfillRequest, limits: RunLimits
-    ) -> Iterator[InfillUpdate | InfillResult]:
-        run = self._prepare(request, limits)
-        reason = limits.stop_reason() or self._take_draft(run)
-        canvas = self._first_canvas(run)
+    def _fill(self, run: Run) -> Iterator[InfillUpdate | InfillResult]:
+        reason = run.limits.stop_reason() or self._take_draft(run)
+        canvas = self._layout.first(run)
         while reason is None:
             reason = yield from self._denoise_canvas(run, canvas)
             run.entropies += canvas.entropy[0].tolist()
             if reason is None:
                 canvas = self._next_canvas(run)
-                reason = limits.stop_reason()
+                reason = run.limits.stop_reason()
         yield run.result(reason, self._generation.calibration)
 
     def _prepare(self, request: InfillRequest, limits: RunLimits) -> Run:
@@ -213,42 +223,19 @@ class Engine:
 
     def _take_draft(self, run: Run) -> FinishReason | None:
         """Begin with what the file suggests; returns why the request is done, if it is."""
-        if self._generation.drafting is None:
+        if self._generation.drafting is None or run.known_length is not None:
             return None
         begin_ms = run.limits.elapsed_ms()
         ending = self._drafter.take_over(run, self._generation.drafting)
         run.limits.add_ms("draft", run.limits.elapsed_ms() - begin_ms)
         return None if ending is None else _FINISH_REASONS[ending]
 
-    def _first_canvas(self, run: Run) -> Canvas:
-        """Noise; or the draft, partly renoised; or a batch of gaps before the pinned suffix."""
-        noise, random = self._strategy.noise, run.random
-        if run.prompt.anchor is not None:
-            return anchored_canvas(run.prompt.anchor, noise, random, self._device)
-        if not run.request.draft:
-            return Canvas.noise(1, self._canvas_length(run), noise, random, self._device)
-        draft_ids = self._tokenizer.encode(run.prompt.healed + run.request.draft)
-        return Canvas.from_draft(
-            torch.tensor(draft_ids, device=self._device),
-            self._model.config.canvas_length,
-            _DRAFT_RENOISED_FRACTION,
-            noise,
-            random,
-        )
-
     def _next_canvas(self, run: Run) -> Canvas:
         """Commit the canvas: what it holds joins the prompt, and a new one begins behind it."""
         self._prefill(run.middle.commit(), run.limits)
         run.rules = run.rules.after_first_canvas()
         run.num_canvases += 1
-        length = self._canvas_length(run)
-        return Canvas.noise(1, length, self._strategy.noise, run.random, self._device)
-
-    def _canvas_length(self, run: Run) -> int:
-        """A line is short, and fewer positions take less time."""
-        of_model = self._model.config.canvas_length
-        of_line = self._generation.line_canvas_tokens or of_model
-        return min(of_line, of_model) if run.request.mode == "line" else of_model
+        return self._layout.following(run)
 
     def _denoise_canvas(
         self, run: Run, canvas: Canvas
@@ -280,7 +267,7 @@ class Engine:
             ending = run.middle.ending(settled_only=not is_final)
             if ending is not None:
                 # A gap of fixed length that is full has converged, not run out of room.
-                is_full_gap = ending == "limit" and run.prompt.anchor is not None
+                is_full_gap = ending == "limit" and run.has_fixed_length
                 return "converged" if is_full_gap else _FINISH_REASONS[ending]
             if calibration is not None and run.is_hopeless(calibration, canvas, num_settled):
                 run.middle.drop_unsettled()
@@ -304,3 +291,9 @@ class Engine:
 
     def _ids(self, token_ids: Sequence[int]) -> torch.Tensor | None:
         return torch.tensor(token_ids, device=self._device) if token_ids else None
+
+
+def _last(events: Iterator[InfillUpdate | InfillResult]) -> InfillResult:
+    *_, result = events
+    assert isinstance(result, InfillResult), "a stream ends with its result"
+    return result

@@ -56,6 +56,11 @@ class Middle:
         return committed
 
     @property
+    def num_committed(self) -> int:
+        """Tokens that stand for good before the canvas."""
+        return len(self._committed)
+
+    @property
     def token_ids(self) -> list[int]:
         """All tokens before the end mark and within the token limit."""
         return self._before_end([*self._committed, *self._canvas])

@@ -39,6 +39,7 @@ class Run:
         num_canvases: canvases begun.
         entropies: nats, one per token taken from a draft and per position of finished canvases.
         draft_confidences: of the tokens taken from a draft, the first ones of the middle.
+        known_length: tokens of the middle, healed ones included, where somebody knows them.
     """
 
     request: InfillRequest
@@ -54,6 +55,18 @@ class Run:
     num_canvases: int = 1
     entropies: list[float] = field(default_factory=list)
     draft_confidences: list[float] = field(default_factory=list)
+    known_length: int | None = None
+
+    @property
+    def has_fixed_length(self) -> bool:
+        """Whether something else than the model's end mark says where the middle ends."""
+        return self.known_length is not None or self.prompt.anchor is not None
+
+    def fix_length(self, num_tokens: int) -> None:
+        """Have the middle end after exactly `num_tokens` tokens, and nowhere before."""
+        self.known_length = num_tokens
+        self.middle.limit_to(num_tokens)
+        self.rules = self.rules.banning(self.closing_ids)
 
     def update(self, canvas: Canvas, num_accepted: int) -> InfillUpdate:
         """What the step just done is told as."""

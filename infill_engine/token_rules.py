@@ -3,7 +3,7 @@
 Works on logits, before the temperature. Knows nothing of why a token is banned.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from infill_kernels import BANNED_LOGIT
@@ -27,6 +27,11 @@ class TokenRules:
     def after_first_canvas(self) -> "TokenRules":
         """The rules for canvases that continue a middle: position 0 is nothing special there."""
         return TokenRules(banned=self.banned)
+
+    def banning(self, token_ids: Tensor) -> "TokenRules":
+        """These rules, with `token_ids` [n] int64 banned everywhere as well."""
+        banned = token_ids if self.banned is None else torch.cat([self.banned, token_ids])
+        return replace(self, banned=banned)
 
     def apply(self, logits: Tensor, positions: Tensor) -> Tensor:
         """Set forbidden logits to `BANNED_LOGIT`, in place.

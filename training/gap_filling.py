@@ -1,4 +1,4 @@
-"""One-line gaps of real files, filled by the engine itself and compared with what stood there.
+"""Gaps of real files, filled by the engine itself and compared with what stood there.
 
 What tuning and calibration measure on. Knows nothing of what is done with the outcome.
 """
@@ -9,19 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infill_engine.api import InfillRequest, InfillResult, InfillUpdate
+from infill_engine.api import InfillRequest, InfillResult, InfillUpdate, Mode
 from infill_engine.engine import Engine
 from training.examples import SourceFile
 from training.spans import Cut, FileCutter, SpanMix
 
-_ONE_LINE = SpanMix(0, 1, 0, 0, 0, 0, 0)
+_REST_OF_LINE = SpanMix(0, 1, 0, 0, 0, 0, 0)
+_FOLLOWING_LINES = SpanMix(0, 0, 0, 1, 0, 0, 0)
 _SIDE_CHARS = 20_000
 _MAX_NEW_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A request, and the rest of the line that stood there."""
+    """A request, and what stood there."""
 
     request: InfillRequest
     wanted: str
@@ -35,7 +36,7 @@ class Guess:
         result: what the engine answered.
         entropies: nats of each token, of answers that need one canvas only.
         num_right_chars: leading characters of its text that stand in the source too.
-        is_exact: whether the whole line is right.
+        is_exact: whether all of it is right.
     """
 
     result: InfillResult
@@ -53,23 +54,37 @@ class Guess:
 
 def gaps(files: list[SourceFile], count: int, seed: int) -> Iterator[Gap]:
     """Yield rest-of-line gaps, the same for the same seed, each file as likely as any other."""
+    for file, cut in _cuts(files, count, seed, _REST_OF_LINE, takes_lines=False):
+        yield Gap(_request(file, cut, "line"), cut.middle)
+
+
+def gaps_of_lines(files: list[SourceFile], count: int, seed: int) -> Iterator[Gap]:
+    """Yield gaps of several lines, likewise."""
+    for file, cut in _cuts(files, count, seed, _FOLLOWING_LINES, takes_lines=True):
+        yield Gap(_request(file, cut, "block"), cut.middle)
+
+
+def _cuts(
+    files: list[SourceFile], count: int, seed: int, mix: SpanMix, takes_lines: bool
+) -> Iterator[tuple[SourceFile, Cut]]:
     rng = random.Random(seed)
     num_found = 0
     while num_found < count:
         file = rng.choice(files)
-        cut = FileCutter(file.text, file.language).cut(rng, _ONE_LINE)
-        if cut.middle.strip() and "\n" not in cut.middle:
+        cut = FileCutter(file.text, file.language).cut(rng, mix)
+        text = cut.middle.strip() if takes_lines else cut.middle
+        if text.strip() and ("\n" in text) == takes_lines:
             num_found += 1
-            yield Gap(_request(file, cut), cut.middle)
+            yield file, cut
 
 
-def _request(file: SourceFile, cut: Cut) -> InfillRequest:
+def _request(file: SourceFile, cut: Cut, mode: Mode) -> InfillRequest:
     return InfillRequest(
         cut.prefix[-_SIDE_CHARS:],
         cut.suffix[:_SIDE_CHARS],
         file.language,
         file.path,
-        mode="line",
+        mode=mode,
         max_new_tokens=_MAX_NEW_TOKENS,
     )
 
@@ -84,9 +99,17 @@ def guess(engine: Engine, gap: Gap) -> Guess:
         else:
             result = event
     assert result is not None
+    return _compare(gap, result, entropies if result.num_canvases == 1 else ())
+
+
+def guess_at_right_length(engine: Engine, gap: Gap) -> Guess:
+    """Fill one gap with as many tokens as the source has there."""
+    return _compare(gap, engine.infill_at_length_of(gap.request, gap.wanted), ())
+
+
+def _compare(gap: Gap, result: InfillResult, entropies: tuple[float, ...]) -> Guess:
     num_right = _num_common_chars(result.text, gap.wanted)
-    is_one_canvas = result.num_canvases == 1
-    return Guess(result, entropies if is_one_canvas else (), num_right, result.text == gap.wanted)
+    return Guess(result, entropies, num_right, result.text == gap.wanted)
 
 
 def _num_common_chars(text: str, other: str) -> int:

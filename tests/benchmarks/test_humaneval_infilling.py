@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from benchmarks import humaneval_infilling as benchmark
 from benchmarks.infilling_tasks import SPLITS, read_tasks
 from infill_engine.api import ConfigError
+from infill_engine.tokenizer import Tokenizer
 from tests.benchmarks.toy_tasks import TOY_TASKS, write_toy_split
+from tests.tiny_checkpoint import tiny_tokenizer
 
 
 def run(folder: Path, *arguments: str) -> dict[str, Any]:
@@ -56,6 +58,14 @@ def test_the_engine_is_asked_and_judged(toy_folder: Path, tiny_folder: Path, mod
     written = [json.loads(line) for line in samples.read_text().splitlines()]
     assert [sample["task_id"] for sample in written] == ["Toy/0/L0", "Toy/1/L1"]
     assert all(sample["completion"].endswith("\n") for sample in written) or mode == "block"
+
+
+def test_a_known_length_is_told(toy_folder: Path, tiny_folder: Path) -> None:
+    report = run(toy_folder, "--model", str(tiny_folder), "--limit", "2", "--known-length")
+    assert report["known_length"]
+    solutions = [TOY_TASKS[idx].canonical_solution for idx in (0, 2)]
+    lengths = [len(Tokenizer(tiny_tokenizer()).encode(solution)) for solution in solutions]
+    assert report["mean_tokens"] == sum(lengths) / 2
 
 
 def test_missing_data_is_one_sentence(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from infill_engine.api import (
     InfillRequest,
     InfillResult,
     InfillUpdate,
+    Mode,
 )
 from infill_engine.confidence import Calibration
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.generation_config import GenerationConfig
+from infill_engine.tokenizer import Tokenizer
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
 
 PREFIX = "def total(numbers):\n    result = 0\n    for number in numbers:\n        res"
@@ -234,6 +236,21 @@ def test_a_line_gets_a_canvas_of_its_size(calibrated_folder: Path) -> None:
     for mode, length in (("line", 5), ("block", 16)):
         updates, _ = updates_and_result(engine, replace(REQUEST, mode=mode))  # pyright: ignore[reportArgumentType]
         assert {len(update.token_entropies) for update in updates} == {length}
+
+
+@pytest.mark.parametrize("mode", ["line", "block"])
+@pytest.mark.parametrize("middle", ["x", "ult += number  # and more of it", "a\nb\n" * 12])
+def test_a_known_length_is_kept(calibrated_folder: Path, mode: Mode, middle: str) -> None:
+    settings = generation(noise="mask", acceptance_order="leading", max_denoising_steps=30)
+    engine = Engine.load(EngineConfig(model=str(calibrated_folder)), generation=settings)
+    request = replace(REQUEST, prefix="def f():\n", mode=mode)  # a line's end heals nothing
+    num_tokens = len(Tokenizer.from_folder(calibrated_folder).encode(middle))
+    result = engine.infill_at_length_of(request, middle)
+    assert result.num_tokens == min(num_tokens, request.max_new_tokens)
+    assert result.num_canvases == -(-result.num_tokens // 16)
+    assert result.finish_reason == "converged"
+    assert mode == "block" or "\n" not in result.text, "nothing but its length ends it"
+    assert engine.infill(request).text != "", "the next request's length is unknown again"
 
 
 def test_describes_itself(engine: Engine) -> None:

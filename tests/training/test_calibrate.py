@@ -14,7 +14,7 @@ from infill_engine.tokenizer import Tokenizer
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
 from training.calibrate import CERTAIN, fit_denoised, judged_tokens, shown_at
 from training.examples import SourceFile
-from training.gap_filling import Guess, gaps, guess
+from training.gap_filling import Guess, gaps, gaps_of_lines, guess
 from training.logistic import fit_logistic
 
 FILES = [SourceFile("p", "python", "a.py", "def total(numbers):\n    return sum(numbers)\n" * 20)]
@@ -57,6 +57,13 @@ def test_a_threshold_shows_what_is_right_or_not() -> None:
     assert (shown.share, shown.precision, shown.recall) == (0.6667, 0.5, 0.3333)
     assert shown.mean_chars == 4
     assert shown_at(0.0, [right, wrong, silent]).share == 1
+
+
+def test_gaps_of_lines_have_several() -> None:
+    for gap in gaps_of_lines(FILES, 6, seed=1):
+        assert gap.request.prefix + gap.wanted + gap.request.suffix == FILES[0].text
+        assert "\n" in gap.wanted.strip()
+        assert gap.request.mode == "block"
 
 
 def test_gaps_are_the_rest_of_a_line_and_judged_by_the_engine(tmp_path: Path) -> None:
