@@ -104,6 +104,7 @@ PRESETS: dict[str, Preset] = {
             max_position_embeddings=8192,
         ),
         batch_size=256,
+        max_context=1024,
         ema_decay=0.995,
     ),
 }

@@ -11,9 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-int8_matmul = torch._int_mm  # pyright: ignore[reportPrivateImportUsage]
-"""[M, K] int8 @ [K, N] int8 to [M, N] int32, exact; torch has no public name for it."""
-
+_onednn_product = torch._int_mm  # pyright: ignore[reportPrivateImportUsage]  # no public name
 _LARGEST = 127.0
 _ABLE = ("avx512_vnni", "avx_vnni", "amx_int8")
 
@@ -26,9 +24,30 @@ class Int8Rows(NamedTuple):
 
 
 def multiplies_int8() -> bool:
-    """Whether this CPU has instructions for int8 products; without them floats are faster."""
+    """Whether this CPU multiplies int8 exactly and fast; if not, floats are faster.
+
+    Without them oneDNN adds pairs of products in 16 bits, which overflow: large values come out
+    wrong. So its product is tried on the largest ones, too.
+    """
     able = torch.cpu.get_capabilities()
-    return torch.backends.mkldnn.is_available() and any(able.get(name, False) for name in _ABLE)
+    if not torch.backends.mkldnn.is_available() or not any(able.get(name) for name in _ABLE):
+        return False
+    extremes = torch.full((16, 64), int(_LARGEST), dtype=torch.int8)
+    sums = torch.cat(
+        [_onednn_product(extremes, extremes.t()), _onednn_product(-extremes, extremes.t())]
+    )
+    return bool((sums.abs() == 64 * int(_LARGEST) ** 2).all())
+
+
+_HAS_PRODUCT = multiplies_int8()
+
+
+def int8_matmul(rows: Tensor, columns: Tensor, out: Tensor | None = None) -> Tensor:
+    """[M, K] int8 @ [K, N] int8 to [M, N] int32, in `out` if given; exact up to K = 1,040."""
+    if _HAS_PRODUCT:
+        return _onednn_product(rows, columns, out=out)
+    sums = (rows.float() @ columns.float()).to(torch.int32)  # slow, and right
+    return sums if out is None else out.copy_(sums)
 
 
 def quantize_rows(x: Tensor) -> Int8Rows:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from infill_engine import precision
 from infill_engine.api import ConfigError
 from infill_engine.checkpoint import load_model, stores_int8
 from infill_engine.config import EngineConfig
@@ -18,24 +19,26 @@ INT8 = Precision(torch.float32, has_int8_weights=True)
 
 
 @pytest.mark.parametrize(
-    ("able", "is_stored_int8", "name"),
+    ("has_int8", "able", "is_stored_int8", "name"),
     [
-        ({"avx512_vnni": True, "avx512_bf16": True}, True, "int8"),
-        ({"avx_vnni": True}, True, "int8"),
-        ({"avx512_vnni": True, "avx512_bf16": True}, False, "bfloat16"),
-        ({"amx_bf16": True, "avx512_bf16": False}, True, "bfloat16"),
-        ({"avx512_f": True}, True, "float32"),
-        ({}, True, "float32"),
+        (True, {"avx512_bf16": True}, True, "int8"),
+        (True, {}, True, "int8"),
+        (True, {"avx512_bf16": True}, False, "bfloat16"),
+        (False, {"amx_bf16": True, "avx512_bf16": False}, True, "bfloat16"),
+        (False, {"avx512_f": True}, True, "float32"),
+        (True, {}, False, "float32"),
     ],
 )
 def test_auto_takes_what_the_cpu_multiplies(
-    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], is_stored_int8: bool, name: str
+    monkeypatch: pytest.MonkeyPatch,
+    has_int8: bool,
+    able: dict[str, bool],
+    is_stored_int8: bool,
+    name: str,
 ) -> None:
+    monkeypatch.setattr(precision, "multiplies_int8", lambda: has_int8)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     assert choose_precision("auto", CPU, is_stored_int8).name == name
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert not choose_precision("auto", CPU, is_stored_int8).has_int8_weights
 
 
 def test_what_is_asked_for_is_taken() -> None:

@@ -1,6 +1,9 @@
 """Products of int8 rows against exact ones, and against float ones within what rounding costs."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,6 +11,7 @@ from infill_kernels import (
     Int8Rows,
     int8_linear,
     int8_mixture,
+    multiplies_int8,
     quantize_rows,
     run_experts,
     run_int8_experts,
@@ -70,6 +74,32 @@ def test_a_mixture_is_the_mean_row(num_rows: int) -> None:
     shares = (normal(num_rows, 300, seed=2) * 3).softmax(dim=-1)
     want = shares.double() @ widened(table)
     assert relative_error(int8_mixture(shares, table), want) < 0.03
+
+
+def test_a_cpu_without_the_instructions_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx_vnni": False})
+    assert not multiplies_int8()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": True})
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not multiplies_int8()
+
+
+def test_the_product_is_exact_also_where_onednn_would_overflow() -> None:
+    """Pairs of the largest products do not fit 16 bits, where older CPUs add them."""
+    code = (
+        "import torch; from infill_kernels.int8 import int8_matmul;"
+        "x = torch.full((3, 1040), 127, dtype=torch.int8);"
+        "print(int8_matmul(x, -x.t()).unique().tolist())"
+    )
+    for isa in ("AVX2", "DEFAULT"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "ONEDNN_MAX_CPU_ISA": isa},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == str([-1040 * 127 * 127]), isa
 
 
 def relative_error(got: Tensor, want: Tensor) -> float:

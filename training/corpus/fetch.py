@@ -68,9 +68,10 @@ def _run(command: list[str], cwd: Path) -> None:
     )
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        told = next((line for line in lines if line.startswith(("E:", "ERROR"))), lines[-1])
         # The message goes to the manifest, where mirrors and addresses have no business.
-        reason = re.sub(r"\S+://\S+|\[IP:[^]]*\]", "...", lines[0])
-        raise FetchError(f"{command[0]} failed: {reason[:200]}")
+        reason = re.sub(r"\S+://\S+|\[IP:[^]]*\]", "...", told)
+        raise FetchError(f"{Path(command[0]).name} failed: {reason[:200]}")
 
 
 def _only(folder: Path, pattern: str) -> Path | None:
