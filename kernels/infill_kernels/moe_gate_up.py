@@ -98,7 +98,12 @@ def _gate_up_kernel(
     block = tl.program_id(0) // num_tiles
     if block >= tl.load(num_blocks_ptr):
         return
-    columns = (tl.program_id(0) % num_tiles) * BLOCK_N + tl.arange(0, BLOCK_N)
+    first = (tl.program_id(0) % num_tiles) * BLOCK_N
+    # Rows of gate and of up take turns, so that one product computes both and each pair of sums is
+    # near each other in the end.
+    turn = tl.arange(0, 2 * BLOCK_N)
+    rows = first + turn // 2
+    rows = tl.where(rows < INNER, rows + (turn % 2) * INNER, 0)
     expert = tl.load(experts_ptr + block).to(tl.int64)
     pairs = tl.load(pairs_ptr + block * BLOCK_M + tl.arange(0, BLOCK_M))
     is_pair = pairs < num_pairs
@@ -109,11 +114,9 @@ def _gate_up_kernel(
     row_ptrs = x_ptr + (pairs // NUM_CHOSEN).to(tl.int64)[:, None] * x_stride
 
     if IS_SWAPPED:
-        gate = tl.zeros((BLOCK_N, BLOCK_M), tl.float32)
-        up = tl.zeros((BLOCK_N, BLOCK_M), tl.float32)
+        total = tl.zeros((2 * BLOCK_N, BLOCK_M), tl.float32)
     else:
-        gate = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
-        up = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+        total = tl.zeros((BLOCK_M, 2 * BLOCK_N), tl.float32)
     for begin in range(0, SIZE, BLOCK_K):
         k = begin + tl.arange(0, BLOCK_K)
         mask = is_pair[:, None]
@@ -121,17 +124,13 @@ def _gate_up_kernel(
             mask = mask & (k < SIZE)[None, :]
         x = tl.load(row_ptrs + k[None, :], mask=mask, other=0.0)
         tile = weight_tile(
-            matrix_ptr, scale_ptr, columns, begin, two_units,
-            2 * INNER, SIZE, BLOCK_N, BLOCK_K, FORMAT, GROUP, dtype,
+            matrix_ptr, scale_ptr, rows, begin, two_units,
+            2 * INNER, SIZE, 2 * BLOCK_N, BLOCK_K, FORMAT, GROUP, dtype,
         )  # fmt: skip
-        gate = add_product(gate, x, tile, IS_SWAPPED)
-        tile = weight_tile(
-            matrix_ptr, scale_ptr, INNER + columns, begin, two_units,
-            2 * INNER, SIZE, BLOCK_N, BLOCK_K, FORMAT, GROUP, dtype,
-        )  # fmt: skip
-        up = add_product(up, x, tile, IS_SWAPPED)
-    gate = finished(gate, scale_ptr, columns, 2 * INNER, SIZE, FORMAT, GROUP, dtype, IS_SWAPPED)
-    up = finished(up, scale_ptr, INNER + columns, 2 * INNER, SIZE, FORMAT, GROUP, dtype, IS_SWAPPED)
+        total = add_product(total, x, tile, IS_SWAPPED)
+    total = finished(total, scale_ptr, rows, 2 * INNER, SIZE, FORMAT, GROUP, dtype, IS_SWAPPED)
+    gate, up = tl.split(total.reshape(BLOCK_M, BLOCK_N, 2))
+    columns = first + tl.arange(0, BLOCK_N)
     out_ptrs = out_ptr + pairs.to(tl.int64)[:, None] * INNER + columns[None, :]
     mask = is_pair[:, None] & (columns < INNER)[None, :]
     tl.store(out_ptrs, (gelu_tanh(gate) * up).to(dtype), mask=mask)
