@@ -13,9 +13,9 @@ from torch import Tensor
 from triton import language as tl
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
-# Triton's own types know neither launch options nor constants.
+# Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
 
 
 class ExpertBlocks(NamedTuple):

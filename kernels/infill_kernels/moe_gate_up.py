@@ -14,9 +14,9 @@ from infill_kernels.moe_tiles import add_product, finished, gelu_tanh, weight_ti
 from infill_kernels.moe_weights import ExpertMatrices, two_units
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
-# Triton's own types know neither launch options nor constants.
+# Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
 
 
 def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: TileConfig) -> Tensor:
