@@ -70,6 +70,8 @@ def combine_branches(
     ):
         raise ValueError(f"choices must be contiguous and norms have {size} weights")
     out = torch.empty(num_rows, size, dtype=residual.dtype, device=residual.device)
+    if not num_rows:
+        return out
     _combine_kernel[(num_rows,)](
         choices,
         dense,

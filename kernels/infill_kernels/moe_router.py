@@ -42,6 +42,8 @@ def choose_experts(
     shape = (num_rows, num_experts_per_token)
     weights = torch.empty(shape, dtype=torch.float32, device=scores.device)
     expert_idx = torch.empty(shape, dtype=torch.int64, device=scores.device)
+    if not num_rows:
+        return weights, expert_idx  # a grid of no programs is an error
     rows_per_program = 4  # one row a warp: 64 programs at 256 rows, and no talk between warps
     _choose_kernel[(triton.cdiv(num_rows, rows_per_program),)](
         scores,

@@ -119,6 +119,10 @@ def test_no_rows() -> None:
     packed = [moe_weights.dense(w) for w in matrices(4, 40, 24)]
     empty = torch.zeros(0, 2)
     assert run_packed_experts(torch.zeros(0, 40), *packed, empty, empty.long()).shape == (0, 40)
+    assert choose_experts(torch.zeros(0, 4), torch.ones(4), 2)[1].shape == (0, 2)
+    none, ones = torch.zeros(0, 8), torch.ones(8)
+    ended = combine_branches(torch.zeros(0, 2, 8), none, none, ones, ones, ones, ones[:1], 1e-6)
+    assert ended.shape == (0, 8)
 
 
 # Router
