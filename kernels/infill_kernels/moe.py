@@ -1,12 +1,15 @@
 """Mixture of experts: choose the top-k experts of every row, run them, add up their answers.
 
 The CPU path sorts rows by expert so that each touched expert runs once over its rows; experts
-no row chose cost nothing. Knows nothing of layers or residuals.
+no row chose cost nothing. On a GPU the Triton kernels in `moe_fused` and `moe_router` take over
+wherever `backend` lets them. Knows nothing of layers or residuals.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from infill_kernels.backend import uses_triton
 
 
 def route(
@@ -23,7 +26,12 @@ def route(
     Returns:
         weights [N, K] float32 and expert indices [N, K] int64, largest probability first.
     """
-    probabilities = F.linear(x, router_weight).softmax(dim=-1, dtype=torch.float32)
+    scores = F.linear(x, router_weight)
+    if uses_triton(scores, per_expert_scale):
+        from infill_kernels.moe_router import choose_experts
+
+        return choose_experts(scores, per_expert_scale, num_experts_per_token)
+    probabilities = scores.softmax(dim=-1, dtype=torch.float32)
     weights, expert_idx = probabilities.topk(num_experts_per_token, dim=-1)
     weights = weights / weights.sum(dim=-1, keepdim=True)
     return weights * per_expert_scale[expert_idx], expert_idx
@@ -46,6 +54,11 @@ def run_experts(
     Returns:
         [N, E] in the dtype of `x`.
     """
+    if uses_triton(x, gate_up, down, weights):
+        from infill_kernels.moe_fused import run_packed_experts
+        from infill_kernels.moe_weights import dense
+
+        return run_packed_experts(x, dense(gate_up), dense(down), weights, expert_idx)
     num_rows, num_chosen = expert_idx.shape
     order = expert_idx.flatten().argsort(stable=True)
     sorted_x = x[order // num_chosen]
