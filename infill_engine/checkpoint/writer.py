@@ -23,8 +23,7 @@ from infill_engine.checkpoint import layout
 from infill_engine.checkpoint.int8 import quantize
 from infill_engine.checkpoint.reader import INDEX_FILE, SINGLE_FILE
 from infill_engine.model.diffusion_gemma import DiffusionGemma
-
-QUANT_METHOD = "infill_int8"
+from infill_engine.model.quantization import INT8_METHOD
 
 _HEADER_BYTES = 1_048_576  # more than any header, so that free space is not misjudged
 
@@ -54,7 +53,7 @@ def save_checkpoint(
     config["dtype"] = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
     if quantize_int8:
         config["quantization_config"] = {
-            "quant_method": QUANT_METHOD,
+            "quant_method": INT8_METHOD,
             "bits": 8,
             "symmetric": True,
             "scale_per": "output row",
