@@ -51,6 +51,11 @@ def pieces_of(name: str, shape: Shape, stored: Collection[str]) -> list[Piece]:
     """Where official tensor `name` lies; one piece unless its experts are stored one by one."""
     if not is_unstacked(name, stored):
         return [Piece(name, shape)]
+    return expert_pieces(name, shape)
+
+
+def expert_pieces(name: str, shape: Shape) -> list[Piece]:
+    """The experts' own matrices of a stack, [experts, rows, columns], in its order."""
     prefix = name.removesuffix("gate_up_proj").removesuffix("down_proj")
     num_experts, num_rows, num_columns = shape
     pieces: list[Piece] = []
