@@ -69,7 +69,9 @@ def _convert(folder: Path, dest: Path, target: "Target") -> "Conversion":
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    is_hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as bar:
         task = bar.add_task("starting", total=1.0)
 
         def report(what: str, share: float) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 E2M1_VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 _AWQ_NIBBLES = (0, 4, 1, 5, 2, 6, 3, 7)  # nibble of each column
-_WORD_BITS = 32
+_WORD_BITS, _BYTE_BITS = 32, 8
 
 
 def unpack_words(words: Tensor, num_bits: int, num_columns: int) -> Tensor:
@@ -26,11 +26,13 @@ def unpack_words(words: Tensor, num_bits: int, num_columns: int) -> Tensor:
         num_columns: how many to return; what pads the last word is dropped.
 
     Returns:
-        int32 [..., num_columns], 0 to 2**num_bits - 1.
+        uint8 [..., num_columns], 0 to 2**num_bits - 1.
     """
-    shifts = torch.arange(0, _WORD_BITS, num_bits, dtype=torch.int32, device=words.device)
-    spread = (words.unsqueeze(-1) >> shifts) & ((1 << num_bits) - 1)
-    return spread.flatten(-2)[..., :num_columns]
+    # Little-endian words are bytes in order: a quarter of the traffic of shifting whole words.
+    in_bytes = words.reshape(-1).view(torch.uint8).view(*words.shape[:-1], -1)
+    if num_bits == _BYTE_BITS:
+        return in_bytes[..., :num_columns]
+    return _nibbles(in_bytes)[..., :num_columns]
 
 
 def pack_words(numbers: Tensor, num_bits: int) -> Tensor:
@@ -40,12 +42,12 @@ def pack_words(numbers: Tensor, num_bits: int) -> Tensor:
         numbers: integers [..., N], 0 to 2**num_bits - 1.
         num_bits: 4 or 8.
     """
-    per_word = _WORD_BITS // num_bits
-    padded = torch.nn.functional.pad(numbers.int(), (0, -numbers.shape[-1] % per_word))
-    shifts = torch.arange(0, _WORD_BITS, num_bits, dtype=torch.int32, device=numbers.device)
-    # No two numbers share a bit, so that their sum is their union, in int32's wrap-around too.
-    shifted = padded.unflatten(-1, (-1, per_word)) << shifts
-    return shifted.sum(-1, dtype=torch.int32)
+    padded = torch.nn.functional.pad(
+        numbers.to(torch.uint8), (0, -numbers.shape[-1] % (_WORD_BITS // num_bits))
+    )
+    if num_bits == _BYTE_BITS:
+        return padded.contiguous().view(torch.int32)
+    return (padded[..., 0::2] | (padded[..., 1::2] << 4)).view(torch.int32)
 
 
 def unpack_awq(words: Tensor) -> Tensor:
@@ -58,5 +60,9 @@ def unpack_e2m1(packed: Tensor) -> Tensor:
     """uint8 [..., N / 2] to float32 [..., N]."""
     values = torch.tensor(E2M1_VALUES, device=packed.device)
     table = torch.cat([values, -values])
-    index = torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2)
-    return table[index.int()]
+    return table[_nibbles(packed).int()]
+
+
+def _nibbles(packed: Tensor) -> Tensor:
+    """uint8 [..., N / 2] to uint8 [..., N], low ones first."""
+    return torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2)

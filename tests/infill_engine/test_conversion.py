@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from infill_engine.api import CheckpointError
+from infill_engine.api import CheckpointError, InfillRequest
 from infill_engine.checkpoint import load_model, save_checkpoint
 from infill_engine.checkpoint.conversion import convert, quantize_checkpoint, shard_file
 from infill_engine.checkpoint.conversion.progress_file import PROGRESS_FILE
@@ -21,6 +21,8 @@ from infill_engine.checkpoint.conversion.rounding import to_fp8, to_int4, to_int
 from infill_engine.checkpoint.int8 import quantize
 from infill_engine.checkpoint.nibbles import pack_words, unpack_words
 from infill_engine.checkpoint.quantization_config import Target, quantization_config
+from infill_engine.config import EngineConfig
+from infill_engine.engine import Engine
 from infill_engine.format_choice import weight_bytes
 from infill_engine.model.config import ModelConfig
 from infill_engine.model.quantization import WeightFormat, read_weight_format
@@ -307,6 +309,22 @@ def test_numbers_that_are_not_finite(tmp_path: Path, target: Target) -> None:
     assert not (tmp_path / "small" / "config.json").exists()
 
 
+def test_a_source_that_is_cut_short_meanwhile(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = shard_file.write_shard
+
+    def cut_then_write(path: Path, specs: Any, tensors: Any) -> None:
+        with (source / path.name).open("r+b") as file:
+            file.truncate(20_000)
+        original(path, specs, tensors)
+
+    monkeypatch.setattr(convert, "write_shard", cut_then_write)
+    message = message_of(source, tmp_path / "small")
+    assert "is damaged: model." in message and "ends early" in message
+    assert not list((tmp_path / "small").glob("*.safetensors*"))
+
+
 def test_the_folder_cannot_be_made(source: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot be read or written" in message_of(source, tmp_path / "file" / "small")
@@ -319,7 +337,7 @@ def test_rows_of_zeros_stay_zeros() -> None:
     numbers, scale = to_fp8(weight)
     assert not (numbers.float() * scale.float())[2].any() and scale.isfinite().all()
     packed, scale = to_int4(weight)
-    back = (unpack_words(packed, 4, 64) - 8) * scale.float().repeat_interleave(32, dim=1)
+    back = (unpack_words(packed, 4, 64).float() - 8) * scale.float().repeat_interleave(32, dim=1)
     assert not back[2].any() and not back[3, :32].any() and back[3, 32:].any()
 
 
@@ -340,9 +358,16 @@ def test_packing_undoes_unpacking(num_bits: int) -> None:
     numbers = torch.randint(0, 1 << num_bits, (3, 21))
     packed = pack_words(numbers, num_bits)
     assert packed.dtype == torch.int32
-    assert torch.equal(unpack_words(packed, num_bits, 21), numbers.int())
+    assert torch.equal(unpack_words(packed, num_bits, 21).int(), numbers.int())
 
 
 def test_config_does_not_share_its_lists() -> None:
     quantization_config("fp8")["ignore"].clear()
     assert quantization_config("fp8")["ignore"]
+
+
+def test_the_engine_runs_the_result(source: Path, tmp_path: Path) -> None:
+    quantize_checkpoint(source, tmp_path / "small", "int4")
+    config = EngineConfig(model=str(tmp_path / "small"), device="cpu", dtype="float32")
+    result = Engine.load(config).infill(InfillRequest("def add(a, b):\n    return ", "\n"))
+    assert result.num_steps > 0

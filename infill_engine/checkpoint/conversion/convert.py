@@ -28,6 +28,7 @@ from infill_engine.checkpoint.conversion.shard_file import (
     write_shard,
 )
 from infill_engine.checkpoint.conversion.source import SourceCheckpoint
+from infill_engine.checkpoint.conversion.streamed_file import StreamedFile
 from infill_engine.checkpoint.quantization_config import Target, quantization_config
 from infill_engine.checkpoint.reader import INDEX_FILE
 
@@ -109,8 +110,9 @@ def quantize_checkpoint(
                     done += num_bytes
                     report(name, done / total)
 
-                tensors = _tensors(checkpoint, stored[name], target, note)
-                write_shard(dest / name, specs, tensors)
+                with StreamedFile(source / name) as file:
+                    tensors = _tensors(file, stored[name], target, note)
+                    write_shard(dest / name, specs, tensors)
                 progress.add(dest, name)
             # 6. Write the rest.
             _write_rest(checkpoint, dest, planned, target)
@@ -149,15 +151,13 @@ def _claim(dest: Path, source: Path, wanted: ConversionProgress) -> ConversionPr
 
 
 def _tensors(
-    checkpoint: SourceCheckpoint,
-    stored: list[TensorSpec],
-    target: Target,
-    note: Callable[[int], None],
+    file: StreamedFile, stored: list[TensorSpec], target: Target, note: Callable[[int], None]
 ) -> Iterator[tuple[TensorSpec, Tensor]]:
     for one in stored:
         specs = becomes(one, target)
-        tensors = converted(one, checkpoint.files.read(one.name), target)
-        for spec, tensor in zip(specs, tensors, strict=True):
+        if not specs:
+            continue
+        for spec, tensor in zip(specs, converted(one, file.read(one), target), strict=True):
             yield spec, tensor
             note(spec.num_bytes)
 

@@ -66,8 +66,6 @@ def converted(stored: TensorSpec, tensor: Tensor, target: Target) -> Iterator[Te
     Raises:
         CheckpointError: a number of a matrix is not finite.
     """
-    if _is_spare_copy(stored):
-        return
     if not is_quantized(stored.name, stored.shape, target):
         yield tensor
         return

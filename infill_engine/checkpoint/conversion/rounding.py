@@ -42,7 +42,7 @@ def to_int4(weight: Tensor) -> tuple[Tensor, Tensor]:
         groups = weight[rows].float().unflatten(-1, (-1, INT4_GROUP))
         scale[rows] = _scale(groups, _INT4_HALF_RANGE).squeeze(-1)
         numbers = (groups / scale[rows].float().unsqueeze(-1)).round_().clamp_(-8, 7)
-        packed[rows] = pack_words(numbers.flatten(-2).int() + 8, num_bits=4)
+        packed[rows] = pack_words(numbers.flatten(-2) + 8, num_bits=4)
     return packed, scale
 
 
