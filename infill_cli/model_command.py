@@ -1,4 +1,4 @@
-"""`infill-ls model list|info|use`: which models there are, and which one the engine runs.
+"""`infill-ls model list|info|use|quantize`: which models there are, and which one the engine runs.
 
 Knows nothing of how a model is run.
 """
@@ -8,13 +8,17 @@ from pathlib import Path
 import click
 
 from infill_cli.model_folder import EMBEDDED, ModelFacts, check_fit, folder_of, read_model_facts
+from infill_cli.quantize_command import quantize
 from infill_client.settings import choose_model, read_settings
 from infill_engine.api import CheckpointError
 
 
-@click.group(short_help="List, describe or choose the model.")
+@click.group(short_help="List, describe, choose or shrink the model.")
 def model() -> None:
     """Choose among the embedded model and DiffusionGemma checkpoints."""
+
+
+model.add_command(quantize)
 
 
 @model.command(name="list")
@@ -48,6 +52,8 @@ def info(name: str | None) -> None:
         f"weights        {facts.weight_bytes / 2**20:,.1f} MiB in {facts.num_weight_files} "
         f"file{'s' if facts.num_weight_files > 1 else ''} ({', '.join(facts.dtypes)})"
     )
+    if facts.quantization:
+        click.echo(f"quantised      {facts.quantization}")
     click.echo(f"layers         {facts.num_layers} of width {facts.hidden_size}")
     if facts.num_experts:
         click.echo(f"experts        {facts.num_experts} per layer")
@@ -60,7 +66,7 @@ def use(name: str) -> None:
     """Choose a model: `embedded`, a folder, or a Hugging Face name to fetch."""
     from infill_client.launcher import stop_engine
 
-    chosen, folder = _find(name)
+    chosen, folder = find_model(name)
     facts = read_model_facts(folder)
     check_fit(folder)
     path = choose_model(chosen)
@@ -73,10 +79,11 @@ def describe_briefly(facts: ModelFacts) -> str:
     """Return the size of a model in a few words."""
     millions = facts.num_parameters / 1e6
     size = f"{millions / 1000:.1f} B" if millions >= 1000 else f"{millions:.1f} M"
-    return f"{size} parameters, {facts.weight_bytes / 2**20:,.0f} MiB, {'/'.join(facts.dtypes)}"
+    numbers = facts.quantization or "/".join(facts.dtypes)
+    return f"{size} parameters, {facts.weight_bytes / 2**20:,.0f} MiB, {numbers}"
 
 
-def _find(name: str) -> tuple[str, Path]:
+def find_model(name: str) -> tuple[str, Path]:
     """Return what to store for a model, and its folder; fetches it if it is a hub name."""
     from infill_cli.model_download import fetch_model, is_repository_name
 

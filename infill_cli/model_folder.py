@@ -13,7 +13,9 @@ from typing import Any
 
 import infill_engine
 from infill_engine.api import CheckpointError
-from infill_engine.model.config import read_json_object
+from infill_engine.model.config import ModelConfig, read_json_object
+from infill_engine.model.quantization import read_weight_format
+from infill_engine.model.sizes import model_sizes
 
 EMBEDDED = "embedded"
 MODEL_TYPE = "diffusion_gemma"
@@ -26,10 +28,11 @@ class ModelFacts:
 
     Attributes:
         folder: where it is.
-        num_parameters: numbers stored, scales of quantized matrices included.
+        num_parameters: numbers stored, or that a quantised model's packed ones stand for.
         weight_bytes: bytes of all weight files.
         num_weight_files: how many there are.
         dtypes: number formats stored, most bytes first ("BF16", "I8").
+        quantization: how its matrices are quantised, in words; None for floats.
         num_layers: transformer layers.
         hidden_size: width of the residual stream.
         num_experts: experts per layer.
@@ -41,6 +44,7 @@ class ModelFacts:
     weight_bytes: int
     num_weight_files: int
     dtypes: tuple[str, ...]
+    quantization: str | None
     num_layers: int | None
     hidden_size: int | None
     num_experts: int | None
@@ -83,12 +87,16 @@ def read_model_facts(folder: Path) -> ModelFacts:
         raise CheckpointError(
             f"{folder / 'config.json'}: text_config is no object; fetch it again."
         )
+    how = read_weight_format(config)
+    if how is not None:
+        num_parameters = model_sizes(ModelConfig.from_dict(config)).num_parameters
     return ModelFacts(
         folder=folder,
         num_parameters=num_parameters,
         weight_bytes=sum(file.stat().st_size for file in files),
         num_weight_files=len(files),
         dtypes=tuple(sorted(bytes_of_dtype, key=lambda name: -bytes_of_dtype[name])),
+        quantization=None if how is None else how.title,
         num_layers=text_config.get("num_hidden_layers"),
         hidden_size=text_config.get("hidden_size"),
         num_experts=text_config.get("num_experts"),

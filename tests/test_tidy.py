@@ -105,7 +105,10 @@ def test_standard_library_only(module: str) -> None:
     assert not outside
 
 
-@pytest.mark.parametrize("module", ["lsp_server.server", "infill_client.client", "infill_cli.main"])
+@pytest.mark.parametrize(
+    "module",
+    ["lsp_server.server", "infill_client.client", "infill_cli.main", "infill_cli.model_command"],
+)
 def test_no_torch_where_an_editor_waits(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

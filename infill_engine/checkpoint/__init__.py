@@ -1,5 +1,7 @@
 """Model weights on disk, in the official DiffusionGemma layout: reading, checking, writing.
 
+`weights` is the seam: official tensors in floats, or as published quantised releases store them.
+
 Knows nothing of tokenizers, prompts or sampling.
 """
 

@@ -1,31 +1,30 @@
 """A model folder becomes a model on a device: built without memory, filled tensor by tensor.
 
 Never holds the weights twice: each tensor is read, moved, widened and put in place before the
-next. On a CPU, what is stored as it is computed with is a view of the mapped file. Knows
-nothing of prompts or of how the model is used.
+next; quantised releases are widened on the way, unless they are int8 and computed with as such.
+On a CPU, what is stored as it is computed with is a view of the mapped file. Knows nothing of
+prompts or of how the model is used.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 from torch import Tensor, nn
 
-from infill_engine.api import CheckpointError, OutOfMemory
+from infill_engine.api import OutOfMemory
 from infill_engine.checkpoint import layout
-from infill_engine.checkpoint.int8 import dequantize, quantize
-from infill_engine.checkpoint.reader import TensorFiles
-from infill_engine.checkpoint.writer import QUANT_METHOD
+from infill_engine.checkpoint.int8 import quantize
+from infill_engine.checkpoint.stored_weight import StoredWeight
+from infill_engine.checkpoint.weights import OfficialWeights
 from infill_engine.model.config import read_model_config
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.model.int8_layers import use_int8_layers
+from infill_engine.model.quantization import read_weight_format
 
 Progress = Callable[[str, float], None]
-
-_FLOATS = ("F32", "F16", "BF16")
 
 
 def load_model(
@@ -38,9 +37,8 @@ def load_model(
     """Load the weights of `folder` for inference.
 
     1. Read the sizes and build the model without memory.
-    2. Compare names, shapes and types of what is stored with what is needed.
-    3. Compare the copies that some checkpoints store with their originals.
-    4. Fill in the parameters one by one.
+    2. Compare what is stored with what is needed.
+    3. Fill in the parameters one by one.
 
     Args:
         folder: holds config.json and safetensors in the official layout.
@@ -57,7 +55,7 @@ def load_model(
     report = progress or (lambda _what, _share: None)
     # 1. Read the sizes and build the model without memory.
     config, raw_config = read_model_config(folder)
-    _check_quantization(raw_config)
+    how = read_weight_format(raw_config)
     expected = layout.decoder_tensors(config)
     with torch.device("meta"):
         model = DiffusionGemma(config)
@@ -65,23 +63,20 @@ def load_model(
             use_int8_layers(model)
     # 2. Compare what is stored with what is needed.
     report("reading headers", 0.0)
-    files = TensorFiles(folder)
-    _check_stored(files, expected)
-    # 3. Compare copies with their originals.
-    _check_copies(files)
-    # 4. Fill in the parameters.
-    num_bytes = _bytes_to_allocate(files, expected, device, dtype, has_int8_weights)
+    weights = OfficialWeights(folder, expected, how)
+    # 3. Fill in the parameters.
+    num_bytes = _bytes_to_allocate(weights, expected, device, dtype, has_int8_weights)
     _check_memory(num_bytes, device)
     num_parameters, done = sum(math.prod(shape) for shape in expected.values()), 0
     try:
         for name, shape in expected.items():
             parameter_name = layout.parameter_name(name)
             if has_int8_weights and layout.is_quantizable(name, shape):
-                values, scale = _read_int8(files, name)
+                values, scale = _read_int8(weights, name, device)
                 _place(model, parameter_name, values)
                 _place(model, parameter_name + layout.SCALE_SUFFIX, scale)
             else:
-                _place(model, parameter_name, _read(files, name, device, dtype))
+                _place(model, parameter_name, weights.read(name, device, dtype))
             done += math.prod(shape)
             report("loading weights", done / num_parameters)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -97,100 +92,19 @@ def stores_int8(folder: Path) -> bool:
     """Whether a checkpoint's matrices are stored as int8.
 
     Raises:
-        CheckpointError: config.json is missing or damaged.
+        CheckpointError: config.json is missing, damaged or of an unknown quantisation.
     """
-    quantization = read_model_config(folder)[1].get("quantization_config")
-    return isinstance(quantization, Mapping) and quantization.get("quant_method") == QUANT_METHOD
+    how = read_weight_format(read_model_config(folder)[1])
+    return how is not None and how.name == "int8"
 
 
-def _check_quantization(raw_config: Mapping[str, Any]) -> None:
-    quantization = raw_config.get("quantization_config")
-    if quantization is None:
-        return
-    method = quantization.get("quant_method") if isinstance(quantization, Mapping) else quantization
-    if method != QUANT_METHOD:
-        raise CheckpointError(
-            f"config.json: the weights are quantised by {method!r}; only plain floats and "
-            f"{QUANT_METHOD!r} can be loaded. Use the original release."
-        )
-
-
-def _check_stored(files: TensorFiles, expected: dict[str, layout.Shape]) -> None:
-    stored = set(files.names())
-    for name, shape in expected.items():
-        if name not in stored:
-            raise CheckpointError(
-                f"The checkpoint lacks {name}, expected with shape {list(shape)}; "
-                "config.json and the weights do not fit together."
-            )
-        if files.shape(name) != shape:
-            raise CheckpointError(
-                f"{name} has shape {list(files.shape(name))}; config.json asks for {list(shape)}."
-            )
-        _check_type(files, name, stored)
-    known = expected.keys() | {name + layout.SCALE_SUFFIX for name in expected}
-    for name in sorted(stored):
-        if not layout.is_vision(name) and (layout.original_of(name) or name) not in known:
-            raise CheckpointError(
-                f"The checkpoint has {name} of shape {list(files.shape(name))}, which a "
-                "DiffusionGemma of this config.json does not have."
-            )
-
-
-def _check_type(files: TensorFiles, name: str, stored: set[str]) -> None:
-    dtype, scale = files.dtype(name), name + layout.SCALE_SUFFIX
-    if dtype in _FLOATS:
-        if scale in stored:
-            raise CheckpointError(f"The checkpoint has {scale}, but {name} is {dtype}, not I8.")
-        return
-    if dtype != "I8":
-        raise CheckpointError(
-            f"{name} is stored as {dtype}; only {', '.join(_FLOATS)} and I8 can be loaded."
-        )
-    if len(files.shape(name)) < 2:
-        raise CheckpointError(f"{name} is stored as I8; only matrices may be quantised.")
-    if scale not in stored:
-        raise CheckpointError(f"{name} is stored as I8, but its scales {scale} are missing.")
-    rows = files.shape(name)[:-1]
-    if files.shape(scale) not in (rows, (*rows, 1)) or files.dtype(scale) not in _FLOATS:
-        raise CheckpointError(
-            f"{scale} is {files.dtype(scale)} of shape {list(files.shape(scale))}; "
-            f"floats of shape {list(rows)} are needed."
-        )
-
-
-def _check_copies(files: TensorFiles) -> None:
-    """Encoder and decoder are one network here, so that what is stored for both must agree."""
-    stored = set(files.names())
-    for name in sorted(stored):
-        original = layout.original_of(name)
-        if original is None or layout.is_vision(name):
-            continue
-        is_alike = (
-            original in stored
-            and files.shape(name) == files.shape(original)
-            and files.dtype(name) == files.dtype(original)
-        )
-        if not is_alike or not torch.equal(files.read(name), files.read(original)):
-            raise CheckpointError(
-                f"{name} differs from {original}; both must hold the same values, since one set "
-                "of weights serves as encoder and decoder."
-            )
-
-
-def _read(files: TensorFiles, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
-    stored = files.read(name).to(device)
-    if stored.dtype == torch.int8:
-        return dequantize(stored, files.read(name + layout.SCALE_SUFFIX).to(device), dtype)
-    return stored.to(dtype)
-
-
-def _read_int8(files: TensorFiles, name: str) -> tuple[Tensor, Tensor]:
+def _read_int8(weights: OfficialWeights, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """A matrix as int8, a view of the mapped file where it is stored so, and its row scales."""
-    stored = files.read(name)
-    if stored.dtype != torch.int8:
-        return quantize(stored)
-    return stored, files.read(name + layout.SCALE_SUFFIX).float().view(stored.shape[:-1])
+    if weights.dtype(name) == "I8":
+        ((_, stored),) = weights.stored(name)
+        if isinstance(stored, StoredWeight):
+            return stored.packed, stored.scale.float().view(stored.packed.shape[:-1])
+    return quantize(weights.read(name, device, torch.float32))
 
 
 def _place(model: nn.Module, name: str, tensor: Tensor) -> None:
@@ -201,7 +115,7 @@ def _place(model: nn.Module, name: str, tensor: Tensor) -> None:
 
 
 def _bytes_to_allocate(
-    files: TensorFiles,
+    weights: OfficialWeights,
     expected: dict[str, layout.Shape],
     device: torch.device,
     dtype: torch.dtype,
@@ -212,7 +126,7 @@ def _bytes_to_allocate(
     num_bytes = 0
     for name, shape in expected.items():
         is_int8 = has_int8_weights and layout.is_quantizable(name, shape)
-        if device.type != "cpu" or files.dtype(name) != ("I8" if is_int8 else as_stored):
+        if device.type != "cpu" or weights.dtype(name) != ("I8" if is_int8 else as_stored):
             num_bytes += math.prod(shape) * (1 if is_int8 else dtype.itemsize)
     return num_bytes
 

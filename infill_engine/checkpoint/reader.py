@@ -3,7 +3,7 @@
 Knows nothing of what the tensors mean.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,17 @@ class TensorFiles:
                 f"{folder} has neither {SINGLE_FILE} nor {INDEX_FILE}; is this a model folder?"
             )
         self._handles: dict[str, Any] = {}
+        self._names_of: dict[str, list[str]] = {}
         for file_name, names in promised.items():
             self._open(file_name, names)
 
     def names(self) -> Iterable[str]:
         """Every tensor stored, of all files."""
         return self._handles.keys()
+
+    def names_by_file(self) -> Mapping[str, list[str]]:
+        """File name to the tensors it holds."""
+        return self._names_of
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Sizes as stored, read from the header."""
@@ -85,6 +90,7 @@ class TensorFiles:
                 f"{twice[0]} is in {path} and in another file too; keep only one."
             )
         self._handles |= dict.fromkeys(stored, handle)
+        self._names_of[file_name] = sorted(stored)
 
 
 def _read_index(path: Path) -> dict[str, set[str]]:

@@ -21,10 +21,9 @@ from torch import Tensor
 from infill_engine.api import CheckpointError
 from infill_engine.checkpoint import layout
 from infill_engine.checkpoint.int8 import quantize
+from infill_engine.checkpoint.quantization_config import quantization_config
 from infill_engine.checkpoint.reader import INDEX_FILE, SINGLE_FILE
 from infill_engine.model.diffusion_gemma import DiffusionGemma
-
-QUANT_METHOD = "infill_int8"
 
 _HEADER_BYTES = 1_048_576  # more than any header, so that free space is not misjudged
 
@@ -53,14 +52,7 @@ def save_checkpoint(
     config = model.config.to_dict()
     config["dtype"] = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
     if quantize_int8:
-        config["quantization_config"] = {
-            "quant_method": QUANT_METHOD,
-            "bits": 8,
-            "symmetric": True,
-            "scale_per": "output row",
-            "scale_suffix": layout.SCALE_SUFFIX,
-            "not_quantized": ["norms", "scalars", "router"],
-        }
+        config["quantization_config"] = quantization_config("int8")
     temporary = folder / f".writing-{os.getpid()}"
     try:
         temporary.mkdir(parents=True, exist_ok=True)
