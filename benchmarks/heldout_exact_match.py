@@ -14,12 +14,13 @@ from benchmarks.machine import describe_machine
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.generation_config import read_generation_config
+from lsp_server.settings import ServerSettings
 from training.examples import SourceFile, read_corpus
 from training.gap_filling import Gap, Guess, gaps, guess
 from training.gap_filling import summary as summary_line
 
 LANGUAGES = ("python", "typescript", "javascript", "go", "rust", "c", "java")
-_SHOWN_AT = 0.4  # the language server's default
+_SHOWN_AT = ServerSettings().min_confidence
 
 
 def score(guesses: list[Guess]) -> dict[str, float]:

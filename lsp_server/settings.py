@@ -78,7 +78,7 @@ class ServerSettings:
         block_max_tokens: "blockMaxTokens": tokens, 1 to 1024, of a block. Default 128.
         min_confidence: "minConfidence": probability, 0 to 1, that what is suggested while typing is
             right; what the model is less sure of is left out. 0 shows everything, and so does
-            asking by hand. Default 0.4.
+            asking by hand. Default 0.5.
         max_document_chars: "maxDocumentChars": characters, 1000 to 50000000, of the longest
             document in which anything is suggested. Default 2000000.
         seed: "seed": 0 to 2147483647; same seed, same text. Default 0.
@@ -93,7 +93,7 @@ class ServerSettings:
     deadline_ms: int = 3000
     line_max_tokens: int = 48
     block_max_tokens: int = 128
-    min_confidence: float = 0.4
+    min_confidence: float = 0.5
     max_document_chars: int = 2_000_000
     seed: int = 0
     engine_url: str = ""

@@ -115,7 +115,7 @@ async def test_only_what_is_probably_right_is_suggested_while_typing(
     by_hand = types.InlineCompletionTriggerKind.Invoked
     items = await editor.ask(0, 8, trigger=by_hand)
     assert [item.insert_text for item in items] == ["self.balance = owner"]
-    assert [request["least_confidence"] for request in engine.requests] == [0.4, 0.4, 0.4, 0.0]
+    assert [request["least_confidence"] for request in engine.requests] == [0.5, 0.5, 0.5, 0.0]
 
 
 async def test_a_newer_request_supersedes_the_older_with_null(
