@@ -6,13 +6,10 @@ Knows nothing of whether it is right.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from benchmarks.infilling_tasks import InfillingTask
-from infill_engine.api import InfillRequest, InfillResult
-
-if TYPE_CHECKING:  # torch takes seconds; who asks no engine does without
-    from infill_engine.engine import Engine
+from infill_engine.api import InfillEngine, InfillRequest, InfillResult
 
 CompletionMode = Literal["line", "block"]
 
@@ -33,14 +30,14 @@ class Completion:
 
 
 def complete_with_engine(
-    engine: "Engine",
+    engine: InfillEngine,
     tasks: Iterable[InfillingTask],
     mode: CompletionMode,
     max_new_tokens: int,
     seed: int,
-    knows_length: bool = False,
     on_done: Callable[[], None] = lambda: None,
     least_confidence: float = 0.0,
+    infill_at_length_of: Callable[[InfillRequest, str], InfillResult] | None = None,
 ) -> list[Completion]:
     """Fill every gap once, one after the other.
 
@@ -51,9 +48,9 @@ def complete_with_engine(
             ends with it; "block" leaves the end to the model.
         max_new_tokens: bound for each.
         seed: of every request.
-        knows_length: tell the engine how many tokens stood in the gap.
         on_done: called after each.
         least_confidence: of every request; 0 asks for all of the text.
+        infill_at_length_of: fills a gap when told what stood there, instead of `engine`.
     """
     completions = []
     for task in tasks:
@@ -67,10 +64,10 @@ def complete_with_engine(
             least_confidence=least_confidence,
         )
         begin_s = time.perf_counter()
-        if knows_length:
+        if infill_at_length_of is not None:
             solution = task.canonical_solution
             middle = solution.removesuffix("\n") if mode == "line" else solution
-            result = engine.infill_at_length_of(request, middle)
+            result = infill_at_length_of(request, middle)
         else:
             result = engine.infill(request)
         took_ms = (time.perf_counter() - begin_s) * 1000.0

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -152,10 +153,17 @@ def _fill(
     if asked.no_drafts:
         generation = replace(generation, drafting=None)
     engine = Engine.load(config, generation=generation)
-    how = (asked.mode, asked.max_new_tokens, asked.seed, asked.known_length)
-    complete_with_engine(engine, tasks[:1], *how)  # not measured
+    how = partial(
+        complete_with_engine,
+        engine,
+        mode=asked.mode,
+        max_new_tokens=asked.max_new_tokens,
+        seed=asked.seed,
+        infill_at_length_of=engine.infill_at_length_of if asked.known_length else None,
+    )
+    how(tasks[:1])  # not measured
     with progress_bar("filling the gaps", len(tasks)) as on_done:
-        return complete_with_engine(engine, tasks, *how, on_done)
+        return how(tasks, on_done=on_done)
 
 
 def _write_samples(

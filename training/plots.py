@@ -64,12 +64,14 @@ def draw_losses(rows: list[dict[str, Any]], axes: Axes) -> None:
 def draw_steps(rows: list[dict[str, Any]], axes: Axes) -> None:
     """Exact match and time against the number of steps allowed."""
     steps = [row["max_steps"] for row in rows]
-    axes.plot(steps, [100 * row["exact_match"] for row in rows], "o-", label="exact match")
+    exact = axes.plot(steps, [100 * row["exact_match"] for row in rows], "o-", label="exact match")
     axes.set(xlabel="denoising steps, at most", ylabel="exact match, %", title="One-line gaps, dev")
     beside = axes.twinx()
-    beside.plot(steps, [row["p50_ms"] for row in rows], "s--", color="gray", label="ms, p50")
+    p50_ms = [row["p50_ms"] for row in rows]
+    times = beside.plot(steps, p50_ms, "s--", color="gray", label="milliseconds, p50")
     beside.set(ylabel="milliseconds, p50", ylim=(0, None))
     axes.set(xscale="log", xticks=steps, xticklabels=steps, ylim=(0, None))
+    axes.legend(handles=[*exact, *times], loc="lower right")
 
 
 def main() -> None:
