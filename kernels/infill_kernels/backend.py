@@ -1,8 +1,9 @@
 """Whether an operation runs as a Triton kernel or as its plain PyTorch reference.
 
-The reference serves CPUs, training and whatever the kernels do not take; it also serves when the
-environment variable INFILL_KERNELS is `reference`, for comparing the two on a GPU. Knows no
-operation. Loads Triton only once a tensor on a GPU asks for it.
+The reference serves CPUs, training and whatever the kernels do not take. On a GPU the kernels serve
+where the environment variable INFILL_KERNELS is `triton`: they have been interpreted and compiled
+without a GPU, but never run on one yet, so nobody gets them unasked. Knows no operation. Loads
+Triton only once a tensor on a GPU asks for it.
 """
 
 import functools
@@ -19,7 +20,7 @@ _OLDEST = (8, 0)  # bfloat16 on tensor cores and asynchronous copies, which the 
 @functools.cache
 def has_triton(device: torch.device) -> bool:
     """Whether Triton is installed, wanted and serves this GPU. Decided once a device."""
-    if os.environ.get("INFILL_KERNELS") == "reference":
+    if os.environ.get("INFILL_KERNELS") != "triton":
         return False
     if importlib.util.find_spec("triton") is None or torch.version.cuda is None:
         return False

@@ -4,6 +4,8 @@ Skipped where there is none. What the interpreter cannot show: bfloat16, the chi
 tiny factors, and that nothing waits for the GPU.
 """
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ if not torch.cuda.is_available():
     pytest.skip("needs a GPU", allow_module_level=True)
 
 from infill_kernels import moe_weights, route, run_experts
-from infill_kernels.backend import uses_triton
+from infill_kernels.backend import has_triton, uses_triton
 from infill_kernels.moe_fused import run_packed_experts
 from torch import Tensor
 
@@ -25,6 +27,15 @@ PACKS = {
     "int4/64": moe_weights.pack_int4,
     "int4/32": lambda weight: moe_weights.pack_int4(weight, 32),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def asked_for() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFILL_KERNELS", "triton")
+        has_triton.cache_clear()
+        yield
+    has_triton.cache_clear()
 
 
 @pytest.fixture(scope="module")
