@@ -1,20 +1,19 @@
 """In which numbers a checkpoint fits a GPU, and what to do when it fits in none.
 
 Pure arithmetic: whoever asks brings the free memory. Loads no torch. Knows nothing of how fast a
-format is or of what a device can multiply.
+format is or of what a device can multiply. The engine does not ask yet: as long as quantised
+weights are widened on loading, a smaller format saves no memory on the GPU.
 """
 
 from dataclasses import dataclass
 
 from infill_engine.api import OutOfMemory
 from infill_engine.model.config import ModelConfig
-from infill_engine.model.quantization import WeightFormat
+from infill_engine.model.quantization import INT4_GROUP, WeightFormat
 from infill_engine.model.sizes import cache_elements_per_token, model_sizes
 
 FORMATS = ("bfloat16", "fp8", "int4")
 """What a float checkpoint can be computed in, the most precise first."""
-
-INT4_GROUP = 32
 
 _BFLOAT16_BYTES = 2
 _CACHE_STEP_TOKENS = 256  # the cache grows by as many

@@ -7,8 +7,7 @@ Knows nothing of tensors.
 from typing import Any, Literal
 
 from infill_engine.checkpoint.layout import SCALE_SUFFIX
-from infill_engine.format_choice import INT4_GROUP
-from infill_engine.model.quantization import INT8_METHOD
+from infill_engine.model.quantization import INT4_GROUP, INT8_METHOD
 
 Target = Literal["fp8", "int4", "int8"]
 

@@ -16,6 +16,9 @@ FormatName = Literal["int8", "fp8", "packed_int", "awq", "nvfp4", "nvfp4_modelop
 INT8_METHOD = "infill_int8"
 """`quant_method` of the project's own format: int8 with one float32 scale per output row."""
 
+INT4_GROUP = 32
+"""Columns that share a scale where this project writes int4."""
+
 SUPPORTED = (
     "plain floats, 'infill_int8', 'compressed-tensors' (fp8 or int8 per channel, packed int4 or "
     "int8, NVFP4), 'awq' (4 bits, version 'gemm') and 'modelopt' (NVFP4)"

@@ -24,18 +24,16 @@ class Int8Rows(NamedTuple):
 
 
 def multiplies_int8() -> bool:
-    """Whether this CPU multiplies int8 exactly and fast; if not, floats are faster.
+    """Whether this CPU has instructions for int8 products, and with them oneDNN's are exact.
 
-    Without them oneDNN adds pairs of products in 16 bits, which overflow: large values come out
-    wrong. So its product is tried on the largest ones, too.
+    Without such instructions oneDNN adds pairs of products in 16 bits, which overflow: large values
+    come out wrong. So the product is also tried on the largest ones.
     """
     able = torch.cpu.get_capabilities()
     if not torch.backends.mkldnn.is_available() or not any(able.get(name) for name in _ABLE):
         return False
     extremes = torch.full((16, 64), int(_LARGEST), dtype=torch.int8)
-    sums = torch.cat(
-        [_onednn_product(extremes, extremes.t()), _onednn_product(-extremes, extremes.t())]
-    )
+    sums = _onednn_product(torch.cat([extremes, -extremes]), extremes.t())
     return bool((sums.abs() == 64 * int(_LARGEST) ** 2).all())
 
 
@@ -63,20 +61,6 @@ def quantize_rows(x: Tensor) -> Int8Rows:
     return Int8Rows((x / scale).round_().to(torch.int8), scale.squeeze(-1))
 
 
-def int8_product(rows: Int8Rows, weight: Int8Rows) -> Tensor:
-    """rows @ weight^T.
-
-    Args:
-        rows: [M, K] and its scales [M].
-        weight: [N, K] and its scales [N].
-
-    Returns:
-        [M, N] float32.
-    """
-    sums = int8_matmul(rows.values, weight.values.t())
-    return (sums * weight.scale).mul_(rows.scale.unsqueeze(-1))
-
-
 def int8_linear(x: Tensor, weight: Int8Rows) -> Tensor:
     """x @ weight^T, with x rounded to int8 row by row.
 
@@ -87,7 +71,10 @@ def int8_linear(x: Tensor, weight: Int8Rows) -> Tensor:
     Returns:
         [..., N] float32.
     """
-    return int8_product(quantize_rows(x.flatten(0, -2)), weight).view(*x.shape[:-1], -1)
+    rows = quantize_rows(x.flatten(0, -2))
+    sums = int8_matmul(rows.values, weight.values.t())
+    out = (sums * weight.scale).mul_(rows.scale.unsqueeze(-1))
+    return out.view(*x.shape[:-1], -1)
 
 
 def int8_mixture(shares: Tensor, table: Int8Rows) -> Tensor:
@@ -95,7 +82,8 @@ def int8_mixture(shares: Tensor, table: Int8Rows) -> Tensor:
 
     Args:
         shares: [M, V] float32, not negative; what is below 1 / 254 of a row's largest share of a
-            scaled table row is rounded away.
+            scaled table row is rounded away. Sums of 133,000 of the largest products would
+            overflow int32; those of a distribution over a larger table are far from it.
         table: [V, E] and its scales [V].
 
     Returns:

@@ -12,7 +12,7 @@ from triton import language as tl
 # ruff: noqa: N803, ANN202  (constants are in capitals, Triton infers results)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
 
 
 def sum_choices(choices: Tensor) -> Tensor:
@@ -43,7 +43,8 @@ def combine_branches(
     """The end of a layer in one launch, from both branches' raw answers to the next residual.
 
     (residual + branch_norm(dense_norm(dense) + sparse_norm(sum of choices))) * layer_scalar, where
-    each norm is the root-mean-square norm with that weight. Synchronizes: no.
+    each norm is the root-mean-square norm with that weight. Synchronizes: no. For the whole step in
+    one CUDA graph; the model's layers do not call it yet.
 
     Args:
         choices: [N, K, E], contiguous, with routing weights applied.

@@ -31,7 +31,7 @@ class TileConfig(NamedTuple):
     block_k: int
     num_warps: int
     num_stages: int  # tiles on their way from memory at once, and one in use
-    is_swapped: bool = False  # see moe_tiles.add_product
+    is_swapped: bool = False  # see moe_tiles._add_product
 
     def fitted(self, weights: ExpertMatrices) -> "TileConfig":
         """The same with `block_k` lowered to what divides packed columns and their groups."""

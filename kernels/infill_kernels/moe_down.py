@@ -12,13 +12,13 @@ from triton import language as tl
 
 from infill_kernels.moe_blocks import ExpertBlocks
 from infill_kernels.moe_configs import TileConfig
-from infill_kernels.moe_tiles import add_product, finished, weight_tile
+from infill_kernels.moe_tiles import grouped_product
 from infill_kernels.moe_weights import ExpertMatrices, two_units
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
 
 
 def down(
@@ -112,27 +112,11 @@ def _down_kernel(
     pairs = tl.load(pairs_ptr + block * BLOCK_M + tl.arange(0, BLOCK_M))
     is_pair = pairs < num_pairs
     dtype: tl.constexpr = inner_ptr.dtype.element_ty
-    per_word: tl.constexpr = 1 if FORMAT == 0 else (4 if FORMAT == 1 else 8)
-    matrix_ptr = weight_ptr + expert * (SIZE * INNER // per_word)
-    scale_ptr += expert * (SIZE * ((INNER // GROUP + 1) // 2))
     row_ptrs = inner_ptr + pairs.to(tl.int64)[:, None] * INNER
-
-    if IS_SWAPPED:
-        total = tl.zeros((BLOCK_N, BLOCK_M), tl.float32)
-    else:
-        total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
-    for begin in range(0, INNER, BLOCK_K):
-        k = begin + tl.arange(0, BLOCK_K)
-        mask = is_pair[:, None]
-        if INNER % BLOCK_K != 0:
-            mask = mask & (k < INNER)[None, :]
-        x = tl.load(row_ptrs + k[None, :], mask=mask, other=0.0)
-        tile = weight_tile(
-            matrix_ptr, scale_ptr, columns, begin, two_units,
-            SIZE, INNER, BLOCK_N, BLOCK_K, FORMAT, GROUP, dtype,
-        )  # fmt: skip
-        total = add_product(total, x, tile, IS_SWAPPED)
-    total = finished(total, scale_ptr, columns, SIZE, INNER, FORMAT, GROUP, dtype, IS_SWAPPED)
+    total = grouped_product(
+        row_ptrs, is_pair, weight_ptr, scale_ptr, expert, columns, two_units,
+        SIZE, INNER, BLOCK_M, BLOCK_N, BLOCK_K, FORMAT, GROUP, IS_SWAPPED, dtype,
+    )  # fmt: skip
     share = tl.load(routing_ptr + pairs, mask=is_pair, other=0.0)
     out_ptrs = out_ptr + pairs.to(tl.int64)[:, None] * SIZE + columns[None, :]
     mask = is_pair[:, None] & (columns < SIZE)[None, :]

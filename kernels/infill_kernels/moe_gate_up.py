@@ -10,13 +10,13 @@ from triton import language as tl
 
 from infill_kernels.moe_blocks import ExpertBlocks
 from infill_kernels.moe_configs import TileConfig
-from infill_kernels.moe_tiles import add_product, finished, gelu_tanh, weight_tile
+from infill_kernels.moe_tiles import gelu_tanh, grouped_product
 from infill_kernels.moe_weights import ExpertMatrices, two_units
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
 
 
 def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: TileConfig) -> Tensor:
@@ -108,27 +108,11 @@ def _gate_up_kernel(
     pairs = tl.load(pairs_ptr + block * BLOCK_M + tl.arange(0, BLOCK_M))
     is_pair = pairs < num_pairs
     dtype: tl.constexpr = x_ptr.dtype.element_ty
-    per_word: tl.constexpr = 1 if FORMAT == 0 else (4 if FORMAT == 1 else 8)
-    matrix_ptr = weight_ptr + expert * (2 * INNER * SIZE // per_word)
-    scale_ptr += expert * (2 * INNER * ((SIZE // GROUP + 1) // 2))
     row_ptrs = x_ptr + (pairs // NUM_CHOSEN).to(tl.int64)[:, None] * x_stride
-
-    if IS_SWAPPED:
-        total = tl.zeros((2 * BLOCK_N, BLOCK_M), tl.float32)
-    else:
-        total = tl.zeros((BLOCK_M, 2 * BLOCK_N), tl.float32)
-    for begin in range(0, SIZE, BLOCK_K):
-        k = begin + tl.arange(0, BLOCK_K)
-        mask = is_pair[:, None]
-        if SIZE % BLOCK_K != 0:
-            mask = mask & (k < SIZE)[None, :]
-        x = tl.load(row_ptrs + k[None, :], mask=mask, other=0.0)
-        tile = weight_tile(
-            matrix_ptr, scale_ptr, rows, begin, two_units,
-            2 * INNER, SIZE, 2 * BLOCK_N, BLOCK_K, FORMAT, GROUP, dtype,
-        )  # fmt: skip
-        total = add_product(total, x, tile, IS_SWAPPED)
-    total = finished(total, scale_ptr, rows, 2 * INNER, SIZE, FORMAT, GROUP, dtype, IS_SWAPPED)
+    total = grouped_product(
+        row_ptrs, is_pair, weight_ptr, scale_ptr, expert, rows, two_units,
+        2 * INNER, SIZE, BLOCK_M, 2 * BLOCK_N, BLOCK_K, FORMAT, GROUP, IS_SWAPPED, dtype,
+    )  # fmt: skip
     gate, up = tl.split(total.reshape(BLOCK_M, BLOCK_N, 2))
     columns = first + tl.arange(0, BLOCK_N)
     out_ptrs = out_ptr + pairs.to(tl.int64)[:, None] * INNER + columns[None, :]

@@ -12,7 +12,7 @@ from triton import language as tl
 # ruff: noqa: N803  (a kernel's constants are in capitals)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
-# pyright: reportGeneralTypeIssues=false, reportMissingImports=false
+# pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
 
 
 def choose_experts(

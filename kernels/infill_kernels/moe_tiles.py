@@ -61,7 +61,7 @@ def _int4_halves(words: tl.tensor, two_units: tl.tensor, DTYPE: tl.constexpr):
 
 
 @triton.jit
-def weight_tile(
+def _weight_tile(
     matrix_ptr: tl.tensor,
     scale_ptr: tl.tensor,
     rows: tl.tensor,
@@ -124,7 +124,7 @@ def _float8_factor(DTYPE: tl.constexpr):
 
 
 @triton.jit
-def add_product(total: tl.tensor, x: tl.tensor, tile: tl.tensor, IS_SWAPPED: tl.constexpr):
+def _add_product(total: tl.tensor, x: tl.tensor, tile: tl.tensor, IS_SWAPPED: tl.constexpr):
     """total + x @ tile^T.
 
     Swapped, the sum is kept transposed, [BLOCK_ROWS, BLOCK_M]: the weights take the side of the
@@ -138,7 +138,7 @@ def add_product(total: tl.tensor, x: tl.tensor, tile: tl.tensor, IS_SWAPPED: tl.
 
 
 @triton.jit
-def finished(
+def _finished(
     total: tl.tensor,
     scale_ptr: tl.tensor,
     rows: tl.tensor,
@@ -158,6 +158,53 @@ def finished(
             scale = scale * _float8_factor(DTYPE)
         total = total * scale[None, :]
     return total
+
+
+@triton.jit
+def grouped_product(
+    x_ptrs: tl.tensor,
+    is_row: tl.tensor,
+    weight_ptr: tl.tensor,
+    scale_ptr: tl.tensor,
+    expert: tl.tensor,
+    rows: tl.tensor,
+    two_units: tl.tensor,
+    NUM_ROWS: tl.constexpr,
+    NUM_COLUMNS: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    FORMAT: tl.constexpr,
+    GROUP: tl.constexpr,
+    IS_SWAPPED: tl.constexpr,
+    DTYPE: tl.constexpr,
+):
+    """A block's rows of x times `rows` of its expert's matrix: [BLOCK_M, BLOCK_ROWS] float32.
+
+    `x_ptrs` [BLOCK_M, 1] point to the beginnings of rows as long as the matrix; those that
+    `is_row` [BLOCK_M] denies count as zeros. `weight_ptr` and `scale_ptr` are of all experts.
+    """
+    per_word: tl.constexpr = 1 if FORMAT == DENSE else (4 if FORMAT == FLOAT8 else 8)
+    matrix_ptr = weight_ptr + expert * (NUM_ROWS * NUM_COLUMNS // per_word)
+    scale_ptr += expert * (NUM_ROWS * ((NUM_COLUMNS // GROUP + 1) // 2))
+    if IS_SWAPPED:
+        total = tl.zeros((BLOCK_ROWS, BLOCK_M), tl.float32)
+    else:
+        total = tl.zeros((BLOCK_M, BLOCK_ROWS), tl.float32)
+    for begin in range(0, NUM_COLUMNS, BLOCK_K):
+        k = begin + tl.arange(0, BLOCK_K)
+        mask = is_row[:, None]
+        if NUM_COLUMNS % BLOCK_K != 0:
+            mask = mask & (k < NUM_COLUMNS)[None, :]
+        x = tl.load(x_ptrs + k[None, :], mask=mask, other=0.0)
+        tile = _weight_tile(
+            matrix_ptr, scale_ptr, rows, begin, two_units,
+            NUM_ROWS, NUM_COLUMNS, BLOCK_ROWS, BLOCK_K, FORMAT, GROUP, DTYPE,
+        )  # fmt: skip
+        total = _add_product(total, x, tile, IS_SWAPPED)
+    return _finished(
+        total, scale_ptr, rows, NUM_ROWS, NUM_COLUMNS, FORMAT, GROUP, DTYPE, IS_SWAPPED
+    )
 
 
 @triton.jit

@@ -3,7 +3,6 @@
 import errno
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from infill_engine.api import CheckpointError, OutOfMemory
 from infill_engine.checkpoint import load_model, loader, save_checkpoint, writer
 from infill_engine.generation_config import GenerationConfig, read_generation_config
+from tests.checkpoint_edits import edit_tensors, message_of_loading
 from tests.tiny_checkpoint import tiny_model, write_tiny_checkpoint
 
 CPU = torch.device("cpu")
@@ -25,21 +25,6 @@ Q_PROJ = "model.decoder.layers.0.self_attn.q_proj.weight"
 def folder(tmp_path: Path) -> Path:
     write_tiny_checkpoint(tmp_path)
     return tmp_path
-
-
-def message_of_loading(folder: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        load_model(folder, CPU, torch.float32)
-    message = str(caught.value)
-    assert message[-1] in ".?" and "\n" not in message
-    return message
-
-
-def edit_tensors(folder: Path, edit: Callable[[dict[str, torch.Tensor]], Any]) -> None:
-    path = folder / "model.safetensors"
-    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
-    edit(tensors)
-    save_file(tensors, path)
 
 
 def edit_config(folder: Path, **changes: Any) -> None:

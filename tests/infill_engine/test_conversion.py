@@ -189,6 +189,14 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, num_files: int, error: BaseExcep
     monkeypatch.setattr(convert, "write_shard", write_some)
 
 
+def leave_unfinished(source: Path, dest: Path, target: Target, num_files: int) -> None:
+    """Convert so many files and be stopped in the middle of the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, num_files, Stop())
+        with pytest.raises(Stop):
+            quantize_checkpoint(source, dest, target)
+
+
 @pytest.mark.parametrize(
     "error", [Stop(), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")]
 )
@@ -215,14 +223,9 @@ def test_an_interrupted_conversion_goes_on(
     assert contents(small) == contents(tmp_path / "at once")
 
 
-def test_finished_files_that_changed_are_written_again(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_files_that_changed_are_written_again(source: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    with monkeypatch.context() as patch:
-        stop_after(patch, 3, Stop())
-        with pytest.raises(Stop):
-            quantize_checkpoint(source, small, "fp8")
+    leave_unfinished(source, small, "fp8", num_files=3)
     first, second, third = sorted(small.glob("*.safetensors"))
     damaged = bytearray(first.read_bytes())
     damaged[-1] ^= 1
@@ -256,14 +259,9 @@ def test_nothing_is_overwritten(source: Path, tmp_path: Path) -> None:
     assert contents(source) == before
 
 
-def test_an_unfinished_conversion_of_something_else(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_conversion_of_something_else(source: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    with monkeypatch.context() as patch:
-        stop_after(patch, 1, Stop())
-        with pytest.raises(Stop):
-            quantize_checkpoint(source, small, "int4")
+    leave_unfinished(source, small, "int4", num_files=1)
     assert "holds an unfinished conversion to int4" in message_of(source, small, "fp8")
     other = Path(shutil.copytree(source, tmp_path / "other"))
     raw = json.loads((other / "config.json").read_text())

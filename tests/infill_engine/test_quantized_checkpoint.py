@@ -1,41 +1,23 @@
 """Checkpoints in the published quantised formats load to what they stand for, or say why not."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from infill_engine.api import CheckpointError
 from infill_engine.checkpoint import load_model, stores_int8
 from infill_engine.checkpoint.layout import decoder_tensors
 from infill_engine.checkpoint.stored_weight import StoredWeight
 from infill_engine.checkpoint.weights import OfficialWeights
 from infill_engine.model.quantization import read_weight_format
+from tests.checkpoint_edits import edit_tensors, message_of_loading
 from tests.quantized_checkpoint import RELEASES, quantizable_config, write_quantized_checkpoint
 
 CPU = torch.device("cpu")
 Q_PROJ = "model.decoder.layers.0.self_attn.q_proj.weight"
 EXPERT = "model.decoder.layers.2.experts.3.up_proj.weight"
-Tensors = dict[str, torch.Tensor]
-
-
-def edit_tensors(folder: Path, edit: Callable[[Tensors], Any]) -> None:
-    path = folder / "model.safetensors"
-    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
-    edit(tensors)
-    save_file(tensors, path)
-
-
-def message_of_loading(folder: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        load_model(folder, CPU, torch.float32)
-    message = str(caught.value)
-    assert message[-1] in ".?" and "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -17,7 +17,7 @@ from infill_engine.checkpoint import layout
 from infill_engine.checkpoint.conversion.rounding import to_fp8, to_int4, to_int8
 from infill_engine.checkpoint.pieces import Piece, expert_pieces
 from infill_engine.checkpoint.quantization_config import Target
-from infill_engine.format_choice import INT4_GROUP
+from infill_engine.model.quantization import INT4_GROUP
 
 _BYTES = {
     **dict.fromkeys(("I64", "U64", "F64"), 8),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from infill_engine.checkpoint.int8 import quantize
 from infill_engine.checkpoint.nibbles import pack_words
-from infill_engine.format_choice import INT4_GROUP
+from infill_engine.model.quantization import INT4_GROUP
 
 _CHUNK_ELEMENTS = 1_048_576
 _FP8_LARGEST = 448.0
