@@ -7,7 +7,7 @@ between prompts. The engine itself uses `infill_engine.kv_cache`.
 import torch
 from torch import Tensor
 
-from infill_engine.model.layers import KeyValueStore
+from infill_engine.model.attention_view import JoinedAttention, KeyValueStore, LayerView
 
 
 class BatchCache:
@@ -26,13 +26,17 @@ class BatchCache:
         """Keys and values of one layer, [B, G, S, D] each."""
         return self._layers[layer_idx]
 
+    def positions(self, num_new: int, device: torch.device) -> Tensor:
+        """[1, num_new] int64 positions behind the tokens stored."""
+        return torch.arange(self._num_tokens, self._num_tokens + num_new, device=device)[None]
+
     def appending(self) -> KeyValueStore:
         """A store that keeps what it is given."""
-        return _Concatenating(self._layers, keeps=True)
+        return _Concatenating(self._layers, self._num_tokens, keeps=True)
 
     def reading(self) -> KeyValueStore:
         """A store that only lends."""
-        return _Concatenating(self._layers, keeps=False)
+        return _Concatenating(self._layers, self._num_tokens, keeps=False)
 
     def commit(self, num_new_tokens: int) -> None:
         """Count tokens appended by a prefill."""
@@ -50,14 +54,20 @@ class BatchCache:
 
 
 class _Concatenating:
-    def __init__(self, layers: dict[int, tuple[Tensor, Tensor]], keeps: bool) -> None:
+    def __init__(
+        self, layers: dict[int, tuple[Tensor, Tensor]], num_cached: int, keeps: bool
+    ) -> None:
         self._layers, self._keeps = layers, keeps
+        self._attend = JoinedAttention(num_cached)
 
-    def join(self, layer_idx: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(
+        self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
+    ) -> Tensor:
+        key, value = key.transpose(1, 2), value.transpose(1, 2)
         held = self._layers.get(layer_idx)
         if held is not None:
             key = torch.cat([held[0], key], dim=2)
             value = torch.cat([held[1], value], dim=2)
         if self._keeps:
             self._layers[layer_idx] = (key, value)
-        return key, value
+        return self._attend(query, key, value, view)

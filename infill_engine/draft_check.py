@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from infill_kernels import token_statistics
 
-from infill_engine.kv_cache import KVCache
-from infill_engine.model.diffusion_gemma import DiffusionGemma
+from infill_engine.forward import Forward
 from infill_engine.token_rules import TokenRules
 
 
@@ -45,8 +44,7 @@ class JudgedToken:
 
 
 def judge_draft(
-    model: DiffusionGemma,
-    cache: KVCache,
+    forward: Forward,
     draft_ids: list[int],
     closing_id: int | None,
     rules: TokenRules,
@@ -54,20 +52,19 @@ def judge_draft(
     """Read the draft behind the cached prompt; judge its tokens and, at last, its end.
 
     Args:
-        model: gives next-token distributions.
-        cache: holds the prompt, at least one token; holds prompt and draft afterwards.
+        forward: gives next-token distributions; its cache holds the prompt, at least one token,
+            and holds prompt and draft afterwards.
         draft_ids: the draft.
         closing_id: the token that would end the middle there, judged too; None judges no end.
         rules: tokens that may not stand in the middle, or not first.
     """
+    model, cache = forward.model, forward.cache
     last_id = cache.token_ids[-1]
     cache.truncate(cache.num_tokens - 1)  # its hidden state is needed for the first token
-    read_ids = [last_id, *draft_ids]
-    cache.expect(read_ids, model.config.canvas_length)
+    hidden = forward.prefill([last_id, *draft_ids])
     device = model.device
-    hidden = model.prefill(torch.tensor([read_ids], device=device), cache)
     judged_ids = draft_ids if closing_id is None else [*draft_ids, closing_id]
-    logits = model.logits(hidden[0, : len(judged_ids)])
+    logits = model.logits(hidden[: len(judged_ids)])
     rules.apply(logits, torch.arange(len(judged_ids), device=device))
     statistics = token_statistics(logits)
     wanted = torch.tensor(judged_ids, device=device)[:, None]

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from infill_engine.context_draft import find_context_draft
 from infill_engine.draft_check import DraftCalibration, JudgedToken, judge_draft
-from infill_engine.kv_cache import KVCache
+from infill_engine.forward import Forward
 from infill_engine.middle import Ending
-from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.run import Run
 
 _MAX_TOKENS = 48
@@ -35,14 +34,12 @@ class Drafter:
     """Makes, judges and takes over drafts for an engine.
 
     Attributes:
-        model: judges.
-        cache: holds the prompt; `judge` leaves the draft behind it.
+        forward: judges; its cache holds the prompt, and `judge` leaves the draft behind it.
         encode: text to token ids.
         closing_id: the token that ends a middle.
     """
 
-    model: DiffusionGemma
-    cache: KVCache
+    forward: Forward
     encode: Callable[[str], list[int]]
     closing_id: int
 
@@ -52,7 +49,7 @@ class Drafter:
         Modifies the cache: it holds prompt and draft afterwards.
         """
         request = run.request
-        if request.mode == "rewrite" or request.draft or self.cache.num_tokens == 0:
+        if request.mode == "rewrite" or request.draft or self.forward.cache.num_tokens == 0:
             return None
         draft = find_context_draft(request.prefix, request.suffix)
         if draft is None:
@@ -64,7 +61,7 @@ class Drafter:
         if not token_ids and not is_whole:
             return None
         closing_id = self.closing_id if is_whole else None
-        tokens = judge_draft(self.model, self.cache, token_ids, closing_id, run.rules)
+        tokens = judge_draft(self.forward, token_ids, closing_id, run.rules)
         return JudgedDraft(tokens, draft.strength, run.prompt.healed)
 
     def take_over(self, run: Run, calibration: DraftCalibration) -> Ending | None:
@@ -72,7 +69,7 @@ class Drafter:
 
         Modifies the run and the cache, which both end behind the last token taken.
         """
-        num_prompt = self.cache.num_tokens
+        num_prompt = self.forward.cache.num_tokens
         judged = self.judge(run)
         if judged is None:
             return None
@@ -83,7 +80,7 @@ class Drafter:
             run.draft_confidences.append(confidence)
             run.entropies.append(token.entropy)
         num_taken = len(run.draft_confidences)
-        self.cache.truncate(num_prompt + num_taken)
+        self.forward.cache.truncate(num_prompt + num_taken)
         if num_taken == 0:
             return None
         run.middle.take_over([token.token_id for token in judged.tokens[:num_taken]])

@@ -27,8 +27,8 @@ from infill_engine.checkpoint import load_model
 from infill_engine.config import EngineConfig
 from infill_engine.denoising import denoise
 from infill_engine.drafting import Drafter, JudgedDraft
+from infill_engine.forward import EagerForward, Forward
 from infill_engine.generation_config import GenerationConfig, read_generation_config
-from infill_engine.kv_cache import KVCache
 from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.precision import Precision
@@ -42,7 +42,6 @@ from infill_engine.settling import Settler
 from infill_engine.token_rules import TokenRules
 from infill_engine.tokenizer import Tokenizer
 
-_PREFILL_CHUNK_TOKENS = 256  # cancellation is polled between chunks
 _FINISH_REASONS: dict[Ending, FinishReason] = {
     "line": "line_settled",
     "mark": "converged",
@@ -68,16 +67,18 @@ class Engine:
             if SpmPrompt.fits(tokenizer)
             else ChatPrompt(tokenizer, generation, model.config.canvas_length)
         )
-        self._cache = KVCache(model.config, model.dtype, self._device)
+        self._forward: Forward = EagerForward(model)
+        self._cache = self._forward.cache
         self._lock = threading.Lock()
         num_canvas = model.config.canvas_length
         num_line = min(generation.line_canvas_tokens or num_canvas, num_canvas)
-        self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, self._device)
+        canvas_device = self._forward.canvas_device
+        self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)
         end_ids = list(self._strategy.end_ids)
-        self._drafter = Drafter(model, self._cache, tokenizer.encode, end_ids[0])
-        self._closing_ids = torch.tensor(end_ids, device=self._device)
+        self._drafter = Drafter(self._forward, tokenizer.encode, end_ids[0])
+        self._closing_ids = torch.tensor(end_ids, device=canvas_device)
         line_ends = tokenizer.ids_containing("\n")
-        self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=self._device)
+        self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=canvas_device)
 
     @classmethod
     def load(
@@ -169,11 +170,11 @@ class Engine:
             "dtype": Precision(self._model.dtype, has_int8).name,
             "num_parameters": sum(w.numel() for w in weights),
             "num_weight_bytes": sum(w.numel() * w.element_size() for w in weights),
-            "num_cache_bytes": self._cache.num_bytes,
             "canvas_length": self._model.config.canvas_length,
             "max_context_tokens": self._generation.max_context_tokens,
             "prompt": type(self._strategy).__name__,
             "num_threads": torch.get_num_threads(),
+            **self._forward.describe(),
         }
 
     def _fill(self, run: Run) -> Iterator[InfillUpdate | InfillResult]:
@@ -203,7 +204,7 @@ class Engine:
                 request.mode,
                 request.max_new_tokens,
             ),
-            SeededRandom(request.seed, self._model.config.vocab_size, self._device),
+            SeededRandom(request.seed, self._model.config.vocab_size, self._forward.canvas_device),
             self._rules(prompt),
             self._line_closing_ids if request.mode == "line" else self._closing_ids,
             num_cached,
@@ -213,12 +214,11 @@ class Engine:
     def _prefill(self, token_ids: Sequence[int], limits: RunLimits) -> None:
         """Append tokens to the cache, chunk by chunk; stops early when the request must."""
         begin_ms = limits.elapsed_ms()
-        for begin in range(0, len(token_ids), _PREFILL_CHUNK_TOKENS):
+        chunk_tokens = self._forward.prefill_chunk_tokens
+        for begin in range(0, len(token_ids), chunk_tokens):
             if limits.stop_reason() is not None:
                 break
-            chunk = token_ids[begin : begin + _PREFILL_CHUNK_TOKENS]
-            self._cache.expect(chunk, self._model.config.canvas_length)
-            self._model.prefill(torch.tensor([chunk], device=self._device), self._cache)
+            self._forward.prefill(token_ids[begin : begin + chunk_tokens])
         limits.add_ms("prefill", limits.elapsed_ms() - begin_ms)
 
     def _take_draft(self, run: Run) -> FinishReason | None:
@@ -244,8 +244,7 @@ class Engine:
         calibration = self._generation.calibration
         settler = Settler(self._generation.settle_steps, self._generation.settle_entropy)
         steps = denoise(
-            self._model,
-            self._cache,
+            self._forward,
             canvas,
             self._generation,
             self._strategy.noise,

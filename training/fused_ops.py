@@ -1,15 +1,15 @@
 """Compiled stand-ins for the small operations that training on a CPU spends its time in.
 
-Inference does without them: compiling takes a minute and a C++ compiler. Replaces functions of
-`infill_engine.model.layers` for this process; the results differ only by rounding.
+Inference does without them: compiling takes a minute and a C++ compiler. Replaces functions that
+the model's layers call, for this process; the results differ only by rounding.
 """
 
 import torch
-from infill_kernels import moe, rms_norm
+from infill_kernels import heads, layer_norms, moe, rms_norm
 from torch import Tensor
 from torch.nn import functional as F
 
-from infill_engine.model import layers
+from infill_engine.model import attention_view, layers
 from training import head_loss
 
 
@@ -23,9 +23,9 @@ def use_fused_ops() -> None:
         # One rank for all callers, so that few variants are compiled.
         return compiled(x.reshape(-1, x.shape[-1]), weight, eps).view(x.shape)
 
-    layers.attend = plain_attend
+    attention_view.attend = plain_attend
     moe._one_by_one = experts_one_by_one
-    layers.rms_norm = flat_rms_norm
+    layers.rms_norm = heads.rms_norm = layer_norms.rms_norm = flat_rms_norm
     head_loss.use_compiled_chunks()
 
 

@@ -4,7 +4,6 @@ Listens to the routers from outside, so that the model itself carries no trainin
 """
 
 import torch
-from infill_kernels import rms_norm
 from torch import Tensor, nn
 
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -31,9 +30,9 @@ class RouterBalance:
     def _listen(self, router: Router, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
         if not torch.is_grad_enabled():
             return
-        (residual,) = inputs
-        scaled = rms_norm(residual, None, router.eps) * router.scale * residual.shape[-1] ** -0.5
-        probabilities = nn.functional.linear(scaled, router.proj.weight).softmax(-1, torch.float32)
+        probabilities = nn.functional.linear(inputs[0], router.proj.weight).softmax(
+            -1, torch.float32
+        )
         num_experts = probabilities.shape[1]
         chosen = torch.bincount(output[1].flatten(), minlength=num_experts).float()
         share = chosen / chosen.sum()

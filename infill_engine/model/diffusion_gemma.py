@@ -11,15 +11,9 @@ import torch
 from infill_kernels import rotary_frequencies
 from torch import Tensor, nn
 
+from infill_engine.model.attention_view import KeyValueStore, LayerView
 from infill_engine.model.config import LayerType, ModelConfig
-from infill_engine.model.layers import (
-    Embedding,
-    KeyValueStore,
-    Layer,
-    LayerView,
-    RMSNorm,
-    SelfConditioning,
-)
+from infill_engine.model.layers import Embedding, Layer, RMSNorm, SelfConditioning
 
 
 class PromptCache(Protocol):
@@ -28,6 +22,10 @@ class PromptCache(Protocol):
     @property
     def num_tokens(self) -> int:
         """Prompt tokens stored, the same for every row."""
+        ...
+
+    def positions(self, num_new: int, device: torch.device) -> Tensor:
+        """[1, num_new] int64 positions behind the stored tokens."""
         ...
 
     def appending(self) -> KeyValueStore:
@@ -54,6 +52,7 @@ class DiffusionGemma(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_conditioning = SelfConditioning(config)
         self._frequencies: dict[LayerType, Tensor] = {}
+        self._scales: dict[torch.dtype, float] = {}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,6 +63,15 @@ class DiffusionGemma(nn.Module):
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self._norm_weight.device
+
+    @property
+    def embedding_scale(self) -> float:
+        """What table rows are multiplied by."""
+        # The reference rounds sqrt(E) to the weights' dtype: in bfloat16 55.4256 becomes 55.5.
+        if self.dtype not in self._scales:
+            scale = torch.tensor(self.config.hidden_size**0.5, dtype=self.dtype, device="cpu")
+            self._scales[self.dtype] = float(scale)
+        return self._scales[self.dtype]
 
     def weights(self) -> list[Tensor]:
         """All learned tensors; int8 matrices without their scales."""
@@ -80,15 +88,31 @@ class DiffusionGemma(nn.Module):
         Returns:
             [B, T, E] normed hidden states, of use to a next-token loss.
         """
-        num_cached, num_new = cache.num_tokens, token_ids.shape[1]
-        positions = torch.arange(num_cached, num_cached + num_new, device=token_ids.device)
-        views: dict[LayerType, LayerView] = {
-            "full_attention": self._causal_view("full_attention", positions, num_cached),
-            "sliding_attention": self._causal_view("sliding_attention", positions, num_cached),
-        }
-        hidden = self._run(self.embed(token_ids), views, cache.appending())
-        cache.commit(num_new)
+        hidden = self.encode(token_ids, cache)
+        cache.commit(token_ids.shape[1])
         return hidden
+
+    def encode(
+        self, token_ids: Tensor, cache: PromptCache, num_new: Tensor | None = None
+    ) -> Tensor:
+        """As `prefill`, without counting the new tokens.
+
+        Args:
+            token_ids: [B, T] int64, T >= 1.
+            cache: modified.
+            num_new: [1] int32 tokens that are no padding, for a fixed T; None says all are.
+        """
+        positions = cache.positions(token_ids.shape[1], token_ids.device)
+        views: dict[LayerType, LayerView] = {
+            layer_type: LayerView(
+                *self._rotation(layer_type, positions),
+                is_causal=True,
+                window=self._window(layer_type),
+                num_new=num_new,
+            )
+            for layer_type in set(self.config.layer_types)
+        }
+        return self._run(self.embed(token_ids), views, cache.appending())
 
     def denoise(
         self,
@@ -109,17 +133,30 @@ class DiffusionGemma(nn.Module):
         Returns:
             [B, C, E] normed hidden states; pass those wanted to `logits`.
         """
-        views = self._canvas_views(canvas_ids, cache.num_tokens, prompt_lengths)
+        num_canvas = canvas_ids.shape[1]
+        if prompt_lengths is None:
+            positions = cache.positions(num_canvas, canvas_ids.device)
+        else:
+            positions = prompt_lengths[:, None] + torch.arange(num_canvas, device=self.device)
+        views: dict[LayerType, LayerView] = {
+            layer_type: LayerView(
+                *self._rotation(layer_type, positions),
+                is_causal=False,
+                window=self._window(layer_type),
+                prompt_lengths=prompt_lengths,
+            )
+            for layer_type in set(self.config.layer_types)
+        }
         embeddings = self.self_conditioning(self.embed(canvas_ids), soft_embeddings)
         return self._run(embeddings, views, cache.reading())
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """[...] int64 to [..., E]: table rows scaled by sqrt(E), rounded as the weights are."""
-        return self.embed_tokens(token_ids) * self._embedding_scale()
+        return self.embed_tokens(token_ids) * self.embedding_scale
 
     def soft_embed(self, probabilities: Tensor) -> Tensor:
         """Mean embedding under each position's distribution: [B, C, V] to [B, C, E]."""
-        return self.embed_tokens.mixture(probabilities) * self._embedding_scale()
+        return self.embed_tokens.mixture(probabilities) * self.embedding_scale
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Softcapped tied head: [..., E] to [..., V] float32, within +-softcap."""
@@ -138,46 +175,8 @@ class DiffusionGemma(nn.Module):
             hidden = layer(hidden, views[layer_type], store)
         return self.norm(hidden)
 
-    def _embedding_scale(self) -> Tensor:
-        # The reference rounds sqrt(E) to the weights' dtype: in bfloat16 55.4256 becomes 55.5.
-        return torch.tensor(self.config.hidden_size**0.5, dtype=self.dtype, device=self.device)
-
-    def _causal_view(self, layer_type: LayerType, positions: Tensor, num_cached: int) -> LayerView:
-        num_new = len(positions)
-        is_sliding = layer_type == "sliding_attention"
-        window = self.config.sliding_window
-        first_key = max(0, num_cached - window + 1) if is_sliding else 0
-        keys = torch.arange(first_key, num_cached + num_new, device=positions.device)
-        distance = positions[:, None] - keys
-        mask = distance >= 0
-        if is_sliding:
-            mask &= distance < window
-        cos, sin = self._rotation(layer_type, positions[None])
-        return LayerView(cos, sin, None if num_new == 1 and bool(mask.all()) else mask, first_key)
-
-    def _canvas_views(
-        self, canvas_ids: Tensor, num_cached: int, prompt_lengths: Tensor | None
-    ) -> dict[LayerType, LayerView]:
-        offsets = torch.arange(canvas_ids.shape[1], device=canvas_ids.device)
-        starts = (
-            torch.tensor([num_cached], device=canvas_ids.device)
-            if prompt_lengths is None
-            else prompt_lengths
-        )
-        positions = starts[:, None] + offsets
-        views: dict[LayerType, LayerView] = {}
-        for layer_type in set(self.config.layer_types):
-            # The reference truncates a sliding layer's cache to window - 1 tokens and lets every
-            # canvas position see all of them, whatever its own distance.
-            reach = self.config.sliding_window - 1 if layer_type == "sliding_attention" else None
-            cos, sin = self._rotation(layer_type, positions)
-            if prompt_lengths is None:
-                first_key = 0 if reach is None else max(0, num_cached - reach)
-                views[layer_type] = LayerView(cos, sin, None, first_key)
-            else:
-                mask = _padded_mask(prompt_lengths, num_cached, len(offsets), reach)
-                views[layer_type] = LayerView(cos, sin, mask, 0)
-        return views
+    def _window(self, layer_type: LayerType) -> int | None:
+        return self.config.sliding_window if layer_type == "sliding_attention" else None
 
     def _rotation(self, layer_type: LayerType, positions: Tensor) -> tuple[Tensor, Tensor]:
         frequencies = self._frequencies.get(layer_type)
@@ -191,15 +190,3 @@ class DiffusionGemma(nn.Module):
             self._frequencies[layer_type] = frequencies
         angles = (positions[..., None].float() * frequencies).unsqueeze(-2)
         return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
-
-
-def _padded_mask(
-    prompt_lengths: Tensor, num_cached: int, num_canvas: int, reach: int | None
-) -> Tensor:
-    """[B, 1, 1, S + C] bool: the row's own prompt tokens within `reach`, and all of the canvas."""
-    keys = torch.arange(num_cached, device=prompt_lengths.device)
-    seen = keys < prompt_lengths[:, None]
-    if reach is not None:
-        seen &= keys >= prompt_lengths[:, None] - reach
-    canvas = torch.ones(len(prompt_lengths), num_canvas, dtype=torch.bool, device=seen.device)
-    return torch.cat([seen, canvas], dim=1)[:, None, None, :]

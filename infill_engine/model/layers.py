@@ -1,34 +1,23 @@
 """The parts of one transformer layer: attention, dense MLP, mixture of experts.
 
 Module and parameter names are those of the official checkpoint. Knows nothing of sampling; how
-keys and values are stored is the cache's business.
+keys and values are stored and attended to is the cache's business.
 """
 
-from typing import NamedTuple, Protocol
-
 import torch
-from infill_kernels import attend, rms_norm, rotate, route, run_experts
+from infill_kernels import (
+    branch_inputs,
+    finish_layer,
+    prepare_heads,
+    rms_norm,
+    route,
+    run_choices,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from infill_engine.model.attention_view import KeyValueStore, LayerView
 from infill_engine.model.config import ModelConfig
-
-
-class KeyValueStore(Protocol):
-    """Where attention puts this pass's keys and values, and gets all it may look at."""
-
-    def join(self, layer_idx: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return stored keys and values followed by the new ones, [B, G, S + T, D] each."""
-        ...
-
-
-class LayerView(NamedTuple):
-    """What every layer of one type shares in one forward pass."""
-
-    cos: Tensor  # [B or 1, T, 1, D/2]
-    sin: Tensor  # [B or 1, T, 1, D/2]
-    mask: Tensor | None  # bool, broadcastable to [B, 1, T, S]; None sees all
-    first_key: int  # keys before this index are outside the window of every query
 
 
 class RMSNorm(nn.Module):
@@ -90,24 +79,24 @@ class Attention(nn.Module):
         self.o_proj = _linear(config.num_heads * self.head_dim, config.hidden_size)
         self.q_norm = RMSNorm(self.head_dim, eps)
         self.k_norm = RMSNorm(self.head_dim, eps)
-        self.v_norm = RMSNorm(self.head_dim, eps, has_weight=False)
+        self.eps = eps
 
     def forward(self, x: Tensor, view: LayerView, store: KeyValueStore) -> Tensor:
         """[B, T, E] to [B, T, E]; hands this pass's keys and values to `store`."""
         heads = (*x.shape[:-1], -1, self.head_dim)
-        query = rotate(self.q_norm(self.q_proj(x).view(heads)), view.cos, view.sin)
         raw_key = self.k_proj(x).view(heads)
-        raw_value = raw_key if self.v_proj is None else self.v_proj(x).view(heads)
-        key = rotate(self.k_norm(raw_key), view.cos, view.sin).transpose(1, 2)
-        value = self.v_norm(raw_value).transpose(1, 2)
-        key, value = store.join(self.layer_idx, key, value)
-        out = attend(
-            query.transpose(1, 2),
-            key[:, :, view.first_key :],
-            value[:, :, view.first_key :],
-            view.mask,
+        query, key, value = prepare_heads(
+            self.q_proj(x).view(heads),
+            raw_key,
+            raw_key if self.v_proj is None else self.v_proj(x).view(heads),
+            self.q_norm.weight,
+            self.k_norm.weight,
+            view.cos,
+            view.sin,
+            self.eps,
         )
-        return self.o_proj(out.transpose(1, 2).flatten(2))
+        out = store.attend(self.layer_idx, query, key, value, view)
+        return self.o_proj(out.flatten(2))
 
 
 class MLP(nn.Module):
@@ -129,15 +118,13 @@ class Router(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.eps = config.rms_norm_eps
         self.num_experts_per_token = config.num_experts_per_token
         self.proj = _linear(config.hidden_size, config.num_experts)
         self.scale = nn.Parameter(torch.ones(config.hidden_size))
         self.per_expert_scale = nn.Parameter(torch.ones(config.num_experts))
 
-    def forward(self, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """[N, E] to weights [N, K] float32 and expert indices [N, K]."""
-        x = rms_norm(residual, None, self.eps) * self.scale * residual.shape[-1] ** -0.5
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, E], normed and scaled, to weights [N, K] float32 and expert indices [N, K]."""
         return route(x, self.proj.weight, self.per_expert_scale, self.num_experts_per_token)
 
 
@@ -151,8 +138,8 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(x, e, i))
 
     def forward(self, x: Tensor, weights: Tensor, expert_idx: Tensor) -> Tensor:
-        """[N, E] to [N, E]."""
-        return run_experts(x, self.gate_up_proj, self.down_proj, weights, expert_idx)
+        """[N, E] to [N, E], or to [N, K, E] where the sum is left to `finish_layer`."""
+        return run_choices(x, self.gate_up_proj, self.down_proj, weights, expert_idx)
 
 
 class Layer(nn.Module):
@@ -163,6 +150,7 @@ class Layer(nn.Module):
     def __init__(self, config: ModelConfig, layer_idx: int) -> None:
         super().__init__()
         size, eps = config.hidden_size, config.rms_norm_eps
+        self.eps, self.num_experts = eps, config.num_experts
         self.self_attn = Attention(config, layer_idx)
         self.mlp = MLP(size, config.intermediate_size)
         self.router = Router(config)
@@ -179,15 +167,31 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, view: LayerView, store: KeyValueStore) -> Tensor:
         """[B, T, E] to [B, T, E]."""
         attended = self.self_attn(self.input_layernorm(x), view, store)
-        x = x + self.post_attention_layernorm(attended)
-        dense = self.post_feedforward_layernorm_1(self.mlp(self.pre_feedforward_layernorm(x)))
-        rows = x.flatten(0, 1)
         # The router reads the raw residual; fed a normed one, the published model won't converge.
-        weights, expert_idx = self.router(rows)
-        sparse = self.experts(self.pre_feedforward_layernorm_2(rows), weights, expert_idx)
-        sparse = self.post_feedforward_layernorm_2(sparse.view_as(x))
-        x = x + self.post_feedforward_layernorm(dense + sparse)
-        return x * self.layer_scalar
+        residual, dense_in, sparse_in, router_in = branch_inputs(
+            x.flatten(0, 1),
+            attended.flatten(0, 1),
+            self.post_attention_layernorm.weight,
+            self.pre_feedforward_layernorm.weight,
+            self.pre_feedforward_layernorm_2.weight,
+            self.router.scale,
+            self.eps,
+        )
+        weights, expert_idx = self.router(router_in)
+        if view.num_new is not None:  # padding must not make the step read more experts
+            is_padding = torch.arange(x.shape[1], device=x.device) >= view.num_new
+            expert_idx = expert_idx.masked_fill(is_padding[:, None], self.num_experts)
+        out = finish_layer(
+            self.experts(sparse_in, weights, expert_idx),
+            self.mlp(dense_in),
+            residual,
+            self.post_feedforward_layernorm_1.weight,
+            self.post_feedforward_layernorm_2.weight,
+            self.post_feedforward_layernorm.weight,
+            self.layer_scalar,
+            self.eps,
+        )
+        return out.view_as(x)
 
 
 class SelfConditioning(nn.Module):

@@ -7,6 +7,7 @@ C canvas, V vocabulary.
 """
 
 from infill_kernels.attention import attend
+from infill_kernels.heads import prepare_heads
 from infill_kernels.int8 import (
     Int8Rows,
     int8_linear,
@@ -15,7 +16,8 @@ from infill_kernels.int8 import (
     quantize_rows,
 )
 from infill_kernels.int8_moe import run_int8_experts
-from infill_kernels.moe import route, run_experts
+from infill_kernels.layer_norms import branch_inputs, finish_layer
+from infill_kernels.moe import route, run_choices, run_experts
 from infill_kernels.rms_norm import rms_norm
 from infill_kernels.rotary import rotary_frequencies, rotate
 from infill_kernels.token_statistics import BANNED_LOGIT, TokenStatistics, token_statistics
@@ -25,14 +27,18 @@ __all__ = [
     "Int8Rows",
     "TokenStatistics",
     "attend",
+    "branch_inputs",
+    "finish_layer",
     "int8_linear",
     "int8_mixture",
     "multiplies_int8",
+    "prepare_heads",
     "quantize_rows",
     "rms_norm",
     "rotary_frequencies",
     "rotate",
     "route",
+    "run_choices",
     "run_experts",
     "run_int8_experts",
     "token_statistics",

@@ -49,7 +49,7 @@ def run_experts(
         gate_up: [X, 2I, E], gate rows first.
         down: [X, E, I].
         weights: [N, K].
-        expert_idx: [N, K] int64.
+        expert_idx: [N, K] int64; X or more leaves a choice out.
 
     Returns:
         [N, E] in the dtype of `x`.
@@ -62,7 +62,8 @@ def run_experts(
     num_rows, num_chosen = expert_idx.shape
     order = expert_idx.flatten().argsort(stable=True)
     sorted_x = x[order // num_chosen]
-    rows_per_expert = torch.bincount(expert_idx.flatten(), minlength=gate_up.shape[0])
+    num_experts = gate_up.shape[0]
+    rows_per_expert = torch.bincount(expert_idx.flatten(), minlength=num_experts)[:num_experts]
     if x.is_cuda and x.dtype == torch.bfloat16:
         sorted_out = _grouped(sorted_x, gate_up, down, rows_per_expert)
     else:
@@ -71,6 +72,30 @@ def run_experts(
     back[order] = torch.arange(order.numel(), device=order.device)
     per_choice = sorted_out[back].view(num_rows, num_chosen, -1)
     return (per_choice * weights.to(per_choice.dtype).unsqueeze(-1)).sum(dim=1)
+
+
+def run_choices(
+    x: Tensor, gate_up: Tensor, down: Tensor, weights: Tensor, expert_idx: Tensor
+) -> Tensor:
+    """`run_experts` for `finish_layer`, which adds up choices where that saves a launch.
+
+    Args:
+        x: [N, E].
+        gate_up: [X, 2I, E], gate rows first.
+        down: [X, E, I].
+        weights: [N, K].
+        expert_idx: [N, K] int64; X or more leaves a choice out.
+
+    Returns:
+        [N, K, E] where the Triton kernels run, else [N, E], the sum; in the dtype of `x`. Rows with
+        choices left out hold anything in the former.
+    """
+    if uses_triton(x, gate_up, down, weights):
+        from infill_kernels import moe_fused
+        from infill_kernels.moe_weights import dense
+
+        return moe_fused.run_choices(x, dense(gate_up), dense(down), weights, expert_idx)
+    return run_experts(x, gate_up, down, weights, expert_idx)
 
 
 def _one_by_one(x: Tensor, gate_up: Tensor, down: Tensor, rows_per_expert: list[int]) -> Tensor:
@@ -82,6 +107,8 @@ def _one_by_one(x: Tensor, gate_up: Tensor, down: Tensor, rows_per_expert: list[
             gate, up = F.linear(rows, gate_up[expert]).chunk(2, dim=-1)
             parts.append(F.linear(F.gelu(gate, approximate="tanh") * up, down[expert]))
             begin += num_rows
+    if begin < len(x):  # choices left out
+        parts.append(x.new_zeros(len(x) - begin, down.shape[1]))
     return torch.cat(parts) if parts else x
 
 

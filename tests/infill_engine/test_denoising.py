@@ -8,6 +8,7 @@ import torch
 from infill_engine.batch_cache import BatchCache
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.denoising import denoise
+from infill_engine.forward.eager import EagerPredictor
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.random_source import SeededRandom
 from infill_engine.token_rules import TokenRules
@@ -40,7 +41,7 @@ def test_pinned_positions_never_change_and_count_as_accepted(model, cache) -> No
     pinned = torch.zeros(1, 16, dtype=torch.bool)
     pinned[0, [3, 9]] = True
     canvas.pin(pinned, torch.full((1, 16), 77))
-    for step in denoise(model, cache, canvas, SCHEDULE, Noise(), source):
+    for step in denoise(EagerPredictor(model, cache), canvas, SCHEDULE, Noise(), source):
         assert canvas.current[pinned].tolist() == [77, 77]
         assert canvas.argmax[pinned].tolist() == [77, 77]
         assert step.accepted[pinned].all()
@@ -52,7 +53,7 @@ def test_pinned_neighbours_change_what_the_model_believes(model, cache) -> None:
         pinned = torch.zeros(1, 16, dtype=torch.bool)
         pinned[0, 5] = True
         canvas.pin(pinned, torch.full((1, 16), token_id))
-        next(denoise(model, cache, canvas, SCHEDULE, Noise(), random()))
+        next(denoise(EagerPredictor(model, cache), canvas, SCHEDULE, Noise(), random()))
         return canvas.entropy[0, :5]
 
     assert not torch.allclose(entropy_with(60), entropy_with(61), atol=1e-4)
@@ -63,7 +64,7 @@ def test_banned_tokens_never_appear(model, cache) -> None:  # noqa: ANN001
     rules = TokenRules(banned=banned, first_allowed=torch.tensor([300, 301]))
     source = random()
     canvas = Canvas.noise(1, 16, Noise(MASK), source, CPU)
-    for _ in denoise(model, cache, canvas, SCHEDULE, Noise(MASK), source, rules):
+    for _ in denoise(EagerPredictor(model, cache), canvas, SCHEDULE, Noise(MASK), source, rules):
         assert not torch.isin(canvas.argmax, banned).any()
         assert canvas.argmax[0, 0] in (300, 301)
         assert torch.isfinite(canvas.entropy).all()
@@ -73,7 +74,7 @@ def test_absorbing_noise_keeps_what_it_accepts(model, cache) -> None:  # noqa: A
     source, held = random(), {}
     canvas = Canvas.noise(1, 16, Noise(MASK), source, CPU)
     assert (canvas.current == MASK).all()
-    for step in denoise(model, cache, canvas, SCHEDULE, Noise(MASK), source):
+    for step in denoise(EagerPredictor(model, cache), canvas, SCHEDULE, Noise(MASK), source):
         for position, token_id in held.items():
             assert canvas.current[0, position] == token_id
         accepted = step.accepted[0].nonzero().flatten().tolist()
@@ -88,7 +89,7 @@ def test_greedy_schedule_needs_no_luck(model, cache) -> None:  # noqa: ANN001
 
     def run(seed: int) -> list[int]:
         canvas = Canvas.noise(1, 16, Noise(MASK), random(seed), CPU)
-        for _ in denoise(model, cache, canvas, greedy, Noise(MASK), random(seed)):
+        for _ in denoise(EagerPredictor(model, cache), canvas, greedy, Noise(MASK), random(seed)):
             pass
         return canvas.argmax[0].tolist()
 
@@ -129,7 +130,7 @@ def test_a_converged_row_stays_whole_beside_one_that_goes_on(model) -> None:  # 
     done[0, :] = True
     canvas.pin(done, torch.arange(100, 116).expand(2, -1))
     # Nothing is left to resolve in the first row, so that it converges as soon as it may.
-    for step in denoise(model, cache, canvas, SCHEDULE, Noise(MASK), source):
+    for step in denoise(EagerPredictor(model, cache), canvas, SCHEDULE, Noise(MASK), source):
         assert canvas.current[0].tolist() == list(range(100, 116))
         assert ((canvas.current == MASK) & canvas.pinned).sum() == 0
         assert not step.converged[1]

@@ -17,6 +17,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 from infill_engine.batch_cache import BatchCache
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.denoising import denoise
+from infill_engine.forward.eager import EagerPredictor
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.middle import Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -92,7 +93,7 @@ def check_canvas(
     """Denoise one canvas and compare every step; returns its argmax."""
     canvas = Canvas.noise(len(recorded[0].current), CANVAS, Noise(), random, torch.device("cpu"))
     num_steps = 0
-    for step in denoise(ours, cache, canvas, schedule, Noise(), random):
+    for step in denoise(EagerPredictor(ours, cache), canvas, schedule, Noise(), random):
         theirs = recorded[step.step_idx]
         assert torch.equal(step.accepted, theirs.accepted)
         assert torch.equal(canvas.current, theirs.current)
