@@ -1,9 +1,9 @@
 """From hidden states to what a denoising step needs of each position's token, in plain PyTorch.
 
 Entropy, most probable token, a sample and the mean embedding, all of the same logits: those rounded
-to half precision as they are stored, so that they agree with each other. The reference for
-`sampler_fused` and `soft_embedding`, which do the same in two products. Knows no model and no
-canvas policy.
+to half precision as they are stored, so that they agree with each other. On a GPU `sampler_fused`
+and `soft_embedding` do the same in two products, wherever `backend` lets them. Knows no model and
+no canvas policy.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from infill_kernels.backend import uses_triton
 from infill_kernels.philox import uniform_rows
 
 
@@ -81,6 +82,10 @@ def soft_embeddings(
     Returns:
         [N, E] in the table's dtype. Rows that are pinned are computed like any other.
     """
+    if uses_triton(predicted.logits, table):
+        from infill_kernels import soft_embedding
+
+        return soft_embedding.soft_embeddings(predicted, table, temperature, scale)
     shares = _exponentials(predicted.logits, predicted.largest, temperature)
     shares = shares / predicted.total[:, None]
     return (shares.to(table.dtype) @ table) * scale

@@ -31,7 +31,7 @@ def check(footprint: Footprint, chip: int, num_warps: int) -> None:
 
 
 def attend_arguments(is_float8: bool, is_split: bool) -> dict[str, str]:
-    kinds = {name: "*bf16" for name in ("query_ptr", "key_ptr", "value_ptr", "out_ptr")}
+    kinds = dict.fromkeys(("query_ptr", "key_ptr", "value_ptr", "out_ptr"), "*bf16")
     kinds |= {f"cache_{name}_ptr": "*u8" if is_float8 else "*bf16" for name in ("key", "value")}
     kinds |= {"num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
     kinds |= {"mass_ptr": "*fp32", "largest_ptr": "*fp32", "num_tokens": "i32", "num_rows": "i32"}
