@@ -2,8 +2,8 @@
 
 Correctness first, then what the GPU can do, then each operation, then the full-size model with
 random weights, alone and beside transformers. Writes results.json after every stage, report.md,
-raw.log and roofline.png; ends within `--minutes`; exits with 1 if any stage failed. `--toy` runs all
-of it on a CPU at toy size, to show that it works.
+raw.log and roofline.png; ends within `--minutes`; exits with 1 if any stage failed. `--toy` runs
+all of it on a CPU at toy size, to show that it works.
 """
 
 import argparse

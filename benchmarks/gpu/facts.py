@@ -50,4 +50,5 @@ def _version(name: str) -> str | None:
 
 def _without_paths(arguments: list[str]) -> list[str]:
     """Nobody needs to know where on a machine results were written."""
-    return ["DIR" if before == "--out" else a for before, a in zip(["", *arguments], arguments)]
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return ["DIR" if before == "--out" else argument for before, argument in pairs]

@@ -152,7 +152,7 @@ def _scenario(
 
 
 def _experts_hit(model: DiffusionGemma, turn: Turn, scenario: Scenario) -> float | None:
-    """Different experts a layer in one step, counted; None where routers run in a captured graph."""
+    """Different experts a layer in one step, counted; None where a graph runs the routers."""
     with CountedExperts(model) as counted:
         turn(scenario._replace(num_steps=1, num_typed=0))
     return counted.mean_hit or None

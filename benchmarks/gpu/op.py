@@ -18,8 +18,6 @@ from infill_engine.model.config import ModelConfig
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
 
-_HALVES = (torch.bfloat16, torch.float16)
-
 
 @dataclass
 class Draw:
@@ -122,11 +120,14 @@ def find(path: str) -> Function | None:
 
 
 def plain(value: Any, dtype: torch.dtype) -> Any:
-    """Arguments as a reference takes them: weights unpacked, half precision as `dtype`."""
+    """Arguments as a reference takes them: weights unpacked, bfloat16 as `dtype`.
+
+    Other types stay: the sampler's stored logits, float16, are themselves the input.
+    """
     if isinstance(value, ExpertMatrices):
         return unpack(value).to(dtype)
     if isinstance(value, Tensor):
-        return value.to(dtype) if value.dtype in _HALVES else value
+        return value.to(dtype) if value.dtype == torch.bfloat16 else value
     if isinstance(value, tuple):
         parts = [plain(part, dtype) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)

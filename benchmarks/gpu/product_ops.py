@@ -20,6 +20,7 @@ PACKS: dict[WeightFormat, Callable[[Tensor], ExpertMatrices]] = {
     "fp8": moe_weights.pack_float8,
     "int4": moe_weights.pack_int4,
 }
+TEMPERATURE = 0.8  # of the head's inputs
 _KERNELS = "infill_kernels"
 
 
@@ -40,7 +41,7 @@ def product_ops(expert_rows: tuple[int, ...]) -> list[Op]:
     found.append(
         Op(
             "head and sampler",
-            f"{_KERNELS}.sampler_head:predict_tokens",
+            f"{_KERNELS}.sampler_fused:predict_tokens",
             f"{_KERNELS}.sampler:predict_tokens",
             _predict,
             _table_flop,
@@ -127,7 +128,7 @@ def _packed_linear(name: WeightFormat) -> Op:
 
     return Op(
         f"packed linear, {name}",
-        f"{_KERNELS}.packed_linear:packed_linear",
+        f"{_KERNELS}.packed_linear_triton:packed_linear",
         lambda x, matrix: F.linear(x, matrix[0]),
         lambda d, w: (d.normal(d.num_rows, d.config.hidden_size), *w),
         lambda d: 2.0 * d.num_rows * d.config.hidden_size * width(d),
@@ -147,14 +148,14 @@ def _route(draw: Draw, _: Arguments) -> Arguments:
 
 
 def head_inputs(draw: Draw, seed: tuple[int, int] = (0, 0)) -> Arguments:
-    """Arguments of `predict_tokens`: nothing forbidden, temperature 0.8."""
+    """Arguments of `predict_tokens`: nothing forbidden, at `TEMPERATURE`."""
     vocab, hidden = draw.config.vocab_size, draw.config.hidden_size
     return (
         draw.normal(draw.num_rows, hidden),
         draw.normal(vocab, hidden, std=2 * hidden**-0.5),
         draw.config.logit_softcap,
         torch.zeros(2, vocab, dtype=torch.uint8, device=draw.device),
-        draw.full(0.8, torch.float32),
+        draw.full(TEMPERATURE, torch.float32),
         torch.tensor(seed, dtype=torch.int64, device=draw.device),
         draw.num_rows,
     )

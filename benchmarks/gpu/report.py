@@ -46,8 +46,8 @@ def _head(results: Data) -> str:
     found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     lines = [
         f"# Kernels and full-size model on {gpu['name']}",
-        f"{machine['cpu_model']}, {machine['num_cores']} cores; Python {machine['python']}, {found}; "
-        f"commit {machine['commit']}; seed {results['seed']}.",
+        f"{machine['cpu_model']}, {machine['num_cores']} cores; Python {machine['python']}, "
+        f"{found}; commit {machine['commit']}; seed {results['seed']}.",
     ]
     if results["scale"] == "toy":
         lines.append("**A dry run at toy size on a CPU: none of these numbers means anything.**")

@@ -4,13 +4,15 @@ A small vocabulary, the same hidden state in every row, so that each draw is one
 expected counts are large. Checks the kernels' sampler where it is there, and the plain one always.
 """
 
+from collections.abc import Callable
+
 import torch
 from infill_kernels import token_statistics
 from torch import Tensor
 
 from benchmarks.gpu.kernel_choice import using
-from benchmarks.gpu.op import Draw, find
-from benchmarks.gpu.product_ops import head_inputs
+from benchmarks.gpu.op import Arguments, Draw, Function, find
+from benchmarks.gpu.product_ops import TEMPERATURE, head_inputs
 from benchmarks.gpu.run import Data, Run, reason
 from infill_engine.model.config import ModelConfig
 from infill_engine.random_source import SeededRandom
@@ -28,19 +30,15 @@ def check_draws(run: Run) -> list[Data]:
     arguments = head_inputs(Draw(config, _NUM_ROWS, 0, device, run.seed))
     arguments = (arguments[0][:1].expand(_NUM_ROWS, -1).contiguous(), *arguments[1:])
     lines = [_line("plain", lambda: _plain_p(arguments[0], arguments[1], run.seed, num_draws))]
-    where = "sampler_head" if device.type == "cuda" else "sampler"
-    if find_sampler(where) is None:
+    where = "sampler_fused" if device.type == "cuda" else "sampler"
+    predict = find(f"infill_kernels.{where}:predict_tokens")
+    if predict is None:
         lines.append({"sampler": where, "status": "not there"})
     else:
-        lines.append(_line(where, lambda: _predicted_p(where, arguments, run.seed, num_draws)))
+        lines.append(_line(where, lambda: _predicted_p(predict, arguments, run.seed, num_draws)))
     for line in lines:
         run.log(f"draws, {line}")
     return lines
-
-
-def find_sampler(module: str):  # noqa: ANN201  (a function of tensors, or None)
-    """`predict_tokens` of that module, None where it is not there."""
-    return find(f"infill_kernels.{module}:predict_tokens")
 
 
 def chi_square_p(counts: Tensor, probabilities: Tensor) -> float:
@@ -63,7 +61,7 @@ def chi_square_p(counts: Tensor, probabilities: Tensor) -> float:
     return float(torch.special.gammaincc(half_degrees, statistic.cpu() / 2))
 
 
-def _line(name: str, p_value) -> Data:  # noqa: ANN001  (a function that may fail)
+def _line(name: str, p_value: Callable[[], float]) -> Data:
     try:
         found = p_value()
     except Exception as error:  # one sampler's failure must not hide the other
@@ -72,22 +70,21 @@ def _line(name: str, p_value) -> Data:  # noqa: ANN001  (a function that may fai
 
 
 def _plain_p(hidden: Tensor, table: Tensor, seed: int, num_draws: int) -> float:
-    logits = (hidden @ table.T).float() / 0.8
+    logits = (hidden @ table.T).float() / TEMPERATURE
     shares = token_statistics(logits).probabilities
     random = SeededRandom(seed, _VOCAB, hidden.device)
     drawn = torch.cat([random.sample(shares) for _ in range(num_draws)])
     return chi_square_p(torch.bincount(drawn, minlength=_VOCAB), logits[0].double().softmax(-1))
 
 
-def _predicted_p(where: str, arguments: tuple, seed: int, num_draws: int) -> float:
-    predict = find_sampler(where)
+def _predicted_p(predict: Function, arguments: Arguments, seed: int, num_draws: int) -> float:
     drawn: list[Tensor] = []
     logits = arguments[0].new_zeros(0)
-    with torch.no_grad(), using("triton" if where == "sampler_head" else "reference"):
+    with torch.no_grad(), using("triton"):
         for draw_idx in range(num_draws):
             seeds = torch.tensor([seed, draw_idx], device=arguments[0].device)
             predicted = predict(*arguments[:5], seeds, *arguments[6:])
             drawn.append(predicted.sampled)
             logits = predicted.logits
     counts = torch.bincount(torch.cat(drawn), minlength=_VOCAB)
-    return chi_square_p(counts, (logits[0].double() / 0.8).softmax(-1))
+    return chi_square_p(counts, (logits[0].double() / TEMPERATURE).softmax(-1))

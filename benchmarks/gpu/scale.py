@@ -122,7 +122,7 @@ def toy() -> Scale:
         prefixes=(8, 24),
         main_prefix=24,
         step_counts=(2, 3),
-        small_canvases=(8, 4),
+        small_canvases=(8,),
         batches=(2,),
         num_typed=2,
         num_repeats=2,

@@ -125,7 +125,7 @@ def share_weights(own: DiffusionGemma) -> Any:
     from transformers import DiffusionGemmaForBlockDiffusion
 
     with _parameters_on_meta():
-        model = DiffusionGemmaForBlockDiffusion(_peer_config(own.config))
+        model: Any = DiffusionGemmaForBlockDiffusion(_peer_config(own.config))
     tensors = {**dict(own.named_parameters()), **dict(own.named_buffers())}
     shared = {f"model.decoder.{name}": tensor for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
@@ -165,27 +165,28 @@ def _peer_config(config: ModelConfig) -> Any:
     """The same sizes in transformers' words, with the smallest image tower."""
     from transformers import DiffusionGemmaConfig, DiffusionGemmaTextConfig, Gemma4VisionConfig
 
-    text = DiffusionGemmaTextConfig(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.num_layers,
-        num_attention_heads=config.num_heads,
-        num_key_value_heads=config.num_kv_heads,
-        head_dim=config.head_dim,
-        global_head_dim=config.global_head_dim,
-        num_global_key_value_heads=config.num_global_kv_heads,
-        num_experts=config.num_experts,
-        top_k_experts=config.num_experts_per_token,
-        moe_intermediate_size=config.moe_intermediate_size,
-        sliding_window=config.sliding_window,
-        layer_types=list(config.layer_types),
-        max_position_embeddings=config.max_position_embeddings,
-        rms_norm_eps=config.rms_norm_eps,
-        final_logit_softcapping=config.logit_softcap,
-        use_bidirectional_attention="vision",
-        pad_token_id=0,
-    )
+    # Fields that its type does not list go through a dictionary.
+    text: dict[str, Any] = {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_kv_heads,
+        "head_dim": config.head_dim,
+        "global_head_dim": config.global_head_dim,
+        "num_global_key_value_heads": config.num_global_kv_heads,
+        "num_experts": config.num_experts,
+        "top_k_experts": config.num_experts_per_token,
+        "moe_intermediate_size": config.moe_intermediate_size,
+        "sliding_window": config.sliding_window,
+        "layer_types": list(config.layer_types),
+        "max_position_embeddings": config.max_position_embeddings,
+        "rms_norm_eps": config.rms_norm_eps,
+        "final_logit_softcapping": config.logit_softcap,
+        "use_bidirectional_attention": "vision",
+        "pad_token_id": 0,
+    }
     image = Gemma4VisionConfig(
         hidden_size=8,
         intermediate_size=8,
@@ -198,7 +199,7 @@ def _peer_config(config: ModelConfig) -> Any:
         pooling_kernel_size=1,
     )
     return DiffusionGemmaConfig(
-        text_config=text,
+        text_config=DiffusionGemmaTextConfig(**text),
         vision_config=image,
         image_token_id=config.vocab_size - 1,
         boi_token_id=config.vocab_size - 2,

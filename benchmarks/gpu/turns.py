@@ -45,17 +45,17 @@ def own_turn(model: OwnModel, prompts: dict[int, list[int]]) -> Turn:
             if scenario.num_typed:
                 model.prefill(prompt[: scenario.num_typed])
                 last = time.perf_counter()
-            ids = None
-            for ids in model.denoise_canvas(
+            ids: list[int] = []
+            for canvas in model.denoise_canvas(
                 scenario.num_canvas, scenario.num_steps, scenario.batch
             ):
                 now = time.perf_counter()
                 times.step_ms.append(1000 * (now - last))
-                last = now
+                last, ids = now, canvas[0].tolist()
             if scenario.num_typed:
                 times.whole_ms.append(1000 * (last - begin))
-            elif ids is not None and scenario.batch == 1:  # the engine commits one of a batch
-                model.prefill(ids[0].tolist())
+            elif scenario.batch == 1:  # of several canvases an engine commits one
+                model.prefill(ids)
                 now = time.perf_counter()
                 times.commit_ms.append(1000 * (now - last))
                 times.canvas_ms.append(1000 * (now - begin))
