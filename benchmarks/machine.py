@@ -1,5 +1,6 @@
 """Where a number was measured: machine, load, versions, commit. No host or user name, no path."""
 
+import importlib.util
 import os
 import platform
 import subprocess
@@ -8,8 +9,6 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 _ROOT = Path(__file__).parent.parent
 _GIB = 1 << 30
@@ -28,7 +27,7 @@ class Machine:
         system: kernel and architecture.
         python: version.
         torch: version, with its build.
-        infill_ls: version.
+        infill_ls: version, "not installed" when run from its source.
         commit: git commit of the code, with "+changes" when files differ from it.
     """
 
@@ -60,12 +59,12 @@ def describe_machine() -> Machine:
     return Machine(
         cpu_model=_cpu_model(),
         num_cores=_num_cores(),
-        memory_gib=round(psutil.virtual_memory().total / _GIB, 1),
+        memory_gib=round(_memory_bytes() / _GIB, 1),
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else -1.0,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
         torch=metadata.version("torch"),
-        infill_ls=metadata.version("infill-ls"),
+        infill_ls=_own_version(),
         commit=_commit(),
     )
 
@@ -74,6 +73,22 @@ def _num_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int:
+    # A GPU machine's image may have torch and little else.
+    if importlib.util.find_spec("psutil") is None:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    import psutil
+
+    return psutil.virtual_memory().total
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("infill-ls")
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _cpu_model() -> str:
