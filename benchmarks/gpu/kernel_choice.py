@@ -29,4 +29,4 @@ def _tell(choice: str | None) -> None:
         os.environ.pop("INFILL_KERNELS", None)
     else:
         os.environ["INFILL_KERNELS"] = choice
-    backend.has_triton.cache_clear()
+    backend.forget_choices()

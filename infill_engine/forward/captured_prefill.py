@@ -5,6 +5,7 @@ Knows nothing of which numbers are worth capturing.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ class CapturedPrefill:
         model: DiffusionGemma,
         cache: StaticCache,
         num_tokens: int,
-        pool: tuple[int, int] | None,
+        pool: Any,
     ) -> None:
         device, size = model.device, model.config.hidden_size
         self._token_ids = torch.zeros(1, num_tokens, dtype=torch.int64, device=device)

@@ -5,6 +5,8 @@ entropy of every position, in another. The belief for the next step stays on the
 nothing of which tokens are accepted.
 """
 
+from typing import Any
+
 import torch
 from infill_kernels import predict_tokens, soft_embeddings
 from torch import Tensor
@@ -25,7 +27,7 @@ class CapturedStep:
         cache: StaticCache,
         forbidden: Tensor,
         shape: tuple[int, int],
-        pool: tuple[int, int] | None,
+        pool: Any,
     ) -> None:
         """Capture the step.
 
@@ -70,7 +72,7 @@ class CapturedStep:
         self._inputs.copy_(self._packed(canvas, temperature, draw_key))
         with torch.no_grad():
             self._replay()
-        sampled, argmax, entropy_bits = self._outputs.cpu().view(3, *self._shape)
+        sampled, argmax, entropy_bits = self._outputs.to("cpu", copy=True).view(3, *self._shape)
         entropy = entropy_bits.to(torch.int32).view(torch.float32)
         return Prediction(
             sampled,

@@ -4,6 +4,7 @@ Knows nothing of models.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -15,9 +16,7 @@ class Replayable:
     what it launches may not. On a CPU, which captures nothing, every call runs the function.
     """
 
-    def __init__(
-        self, function: Callable[[], None], device: torch.device, pool: tuple[int, int] | None
-    ) -> None:
+    def __init__(self, function: Callable[[], None], device: torch.device, pool: Any) -> None:
         """Run and capture `function`.
 
         Args:

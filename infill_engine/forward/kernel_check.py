@@ -82,10 +82,8 @@ def _look(forward: Forward, canvas_ids: Tensor) -> tuple[Tensor, Tensor]:
     ids = canvas_ids.to(forward.canvas_device)
     canvas = Canvas(ids, torch.zeros_like(ids, dtype=torch.bool))
     random = SeededRandom(0, vocab_size, forward.canvas_device)
-    for _ in range(2):
-        prediction = forward.predict(canvas, 0.0, random, None)
-        canvas.soft_embeddings = prediction.soft_embeddings
-    return hidden, prediction.entropy.float().cpu()
+    canvas.soft_embeddings = forward.predict(canvas, 0.0, random, None).soft_embeddings
+    return hidden, forward.predict(canvas, 0.0, random, None).entropy.float().cpu()
 
 
 def _median_error(got: Tensor, want: Tensor) -> float:

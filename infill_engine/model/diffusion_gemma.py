@@ -57,12 +57,12 @@ class DiffusionGemma(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Of the activations, keys and values; the weights' too unless they are int8."""
-        return self._norm_weight.dtype
+        return self.norm.weight.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
-        return self._norm_weight.device
+        return self.norm.weight.device
 
     @property
     def embedding_scale(self) -> float:
@@ -162,11 +162,6 @@ class DiffusionGemma(nn.Module):
         """Softcapped tied head: [..., E] to [..., V] float32, within +-softcap."""
         raw = self.embed_tokens.scores(hidden).float()
         return self.config.logit_softcap * torch.tanh(raw / self.config.logit_softcap)
-
-    @property
-    def _norm_weight(self) -> Tensor:
-        assert self.norm.weight is not None
-        return self.norm.weight
 
     def _run(
         self, hidden: Tensor, views: dict[LayerType, LayerView], store: KeyValueStore

@@ -21,12 +21,12 @@ from infill_engine.model.config import ModelConfig
 
 
 class RMSNorm(nn.Module):
-    """`infill_kernels.rms_norm` with its weight, or none."""
+    """`infill_kernels.rms_norm` with its weight."""
 
-    def __init__(self, size: int, eps: float, has_weight: bool = True) -> None:
+    def __init__(self, size: int, eps: float) -> None:
         super().__init__()
         self.eps = eps
-        self.weight = nn.Parameter(torch.ones(size)) if has_weight else None
+        self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., E] to [..., E]."""
@@ -167,7 +167,6 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, view: LayerView, store: KeyValueStore) -> Tensor:
         """[B, T, E] to [B, T, E]."""
         attended = self.self_attn(self.input_layernorm(x), view, store)
-        # The router reads the raw residual; fed a normed one, the published model won't converge.
         residual, dense_in, sparse_in, router_in = branch_inputs(
             x.flatten(0, 1),
             attended.flatten(0, 1),
@@ -200,14 +199,14 @@ class SelfConditioning(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.pre_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, has_weight=False)
+        self.eps = config.rms_norm_eps
         mlp = MLP(config.hidden_size, config.intermediate_size)
         self.gate_proj, self.up_proj, self.down_proj = mlp.gate_proj, mlp.up_proj, mlp.down_proj
 
     def forward(self, embeddings: Tensor, soft_embeddings: Tensor | None) -> Tensor:
         """Both [B, C, E]; None stands for the first step's zero signal."""
         if soft_embeddings is None:
-            return self.post_norm(embeddings)  # every part of the MLP maps zero to zero
+            return rms_norm(embeddings, None, self.eps)  # every part of the MLP maps zero to zero
         normed = self.pre_norm(soft_embeddings)
         hidden = F.gelu(self.gate_proj(normed), approximate="tanh") * self.up_proj(normed)
-        return self.post_norm(embeddings + self.down_proj(hidden))
+        return rms_norm(embeddings + self.down_proj(hidden), None, self.eps)

@@ -5,8 +5,9 @@ registers. Knows nothing of which keys those are, of splits or of caches.
 """
 
 # ruff: noqa: N803, ANN201, ANN202  (constants are in capitals, Triton infers results)
-# Triton is there on Linux only, and its types know no constants.
+# Triton is there on Linux only, and its types know neither constants nor loops.
 # pyright: reportAttributeAccessIssue=false, reportMissingImports=false, reportIndexIssue=false
+# pyright: reportAssignmentType=false, reportArgumentType=false
 
 import triton
 from triton import language as tl

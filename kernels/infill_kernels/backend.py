@@ -71,14 +71,11 @@ def forget_choices() -> None:
 
 def uses_triton(x: Tensor, *others: Tensor) -> bool:
     """Whether the kernels take these tensors: half precision on a GPU, without gradients."""
-    if x.is_cuda:
-        if x.dtype not in (torch.bfloat16, torch.float16):
-            return False
-    elif not _is_interpreted(x.device):
+    if choose_kernels(x.device).name == "reference":
         return False
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (x, *others)):
+    if x.is_cuda and x.dtype not in (torch.bfloat16, torch.float16):
         return False
-    return choose_kernels(x.device).name == "triton"
+    return not (torch.is_grad_enabled() and any(t.requires_grad for t in (x, *others)))
 
 
 def _choose(device: torch.device) -> KernelChoice:

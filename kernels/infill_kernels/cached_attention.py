@@ -69,19 +69,15 @@ def attend_cached(
     num_kv_heads, capacity = cache_key.shape[1:3]
     if not query.numel():
         return torch.empty(query.shape, dtype=query.dtype, device=query.device)
-    num_cached_seen = capacity if window is None else min(capacity, window)
-    chip, heads = chip_of(query.device), num_heads // num_kv_heads
-
-    def splits(config: AttentionConfig) -> int:
-        num_tiles = triton.cdiv(num_tokens, config.block_m // heads) * batch * num_kv_heads
-        cached_blocks = triton.cdiv(num_cached_seen, config.block_n)
-        most_blocks = cached_blocks + triton.cdiv(num_tokens, config.block_n)
-        return choose_splits(num_tiles, most_blocks, num_processors_of(query.device))
-
-    config = choose_attention_config(chip, head_dim, is_split=True)
-    num_splits = splits(config)
-    if num_splits == 1:
-        config = choose_attention_config(chip, head_dim, is_split=False)
+    config = choose_attention_config(chip_of(query.device), head_dim)
+    heads = num_heads // num_kv_heads
+    if heads > config.block_m:
+        raise ValueError(f"{heads} query heads a key-value head, {config.block_m} rows a tile")
+    num_tiles = -(-num_tokens // (config.block_m // heads)) * batch * num_kv_heads
+    most_keys = num_tokens + (capacity if window is None else min(capacity, window))
+    num_splits = choose_splits(
+        num_tiles, most_keys, config.block_n, num_processors_of(query.device)
+    )
     return attend_in_tiles(
         query, key, value, cache_key, cache_value, num_cached, is_causal, window, num_new,
         config, num_splits,

@@ -43,11 +43,11 @@ def combine_branches(
     """The end of a layer in one launch, from both branches' raw answers to the next residual.
 
     (residual + branch_norm(dense_norm(dense) + sparse_norm(sum of choices))) * layer_scalar, where
-    each norm is the root-mean-square norm with that weight. Synchronizes: no. For the whole step in
-    one CUDA graph; the model's layers do not call it yet.
+    each norm is the root-mean-square norm with that weight. The reference is
+    `layer_norms.finish_layer`. Synchronizes: no.
 
     Args:
-        choices: [N, K, E], contiguous, with routing weights applied.
+        choices: [N, K, E], with routing weights applied, or [N, E], added up; contiguous.
         dense: [N, E], the dense MLP's answer before its norm, contiguous along E.
         residual: [N, E], contiguous along E.
         dense_norm: [E] weight (post_feedforward_layernorm_1).
@@ -62,6 +62,8 @@ def combine_branches(
     Raises:
         ValueError: shapes or strides do not fit.
     """
+    if choices.ndim == 2:
+        choices = choices.unsqueeze(1)
     num_rows, num_chosen, size = choices.shape
     for name, rows in (("dense", dense), ("residual", residual)):
         if rows.shape != (num_rows, size) or rows.stride(1) != 1:

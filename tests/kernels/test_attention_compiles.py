@@ -5,6 +5,7 @@ for tests/kernels/interpreted; how fast they come only a GPU can say.
 """
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,15 @@ if sys.platform != "linux":
 
 from infill_kernels.attention_configs import BUILT_IN, Entry
 from infill_kernels.attention_splits import _join_kernel
+from infill_kernels.cache_store import _store_kernel
 from infill_kernels.cached_attention import _attend_kernel
+from infill_kernels.heads_triton import _prepare_kernel
+from infill_kernels.layer_norms_triton import _branch_kernel, _norm_kernel
 from infill_kernels.moe_configs import SHARED_MEMORY
 
 from tests.kernels.ahead_of_time import Footprint, compile_for
 
+HIDDEN = 2816
 WARPS_PER_CHIP_REGISTERS = 65_536 // 32
 HEADS = {128: (2, 8, 1024), 256: (2, 8, 1024), 512: (8, 2, 0)}
 """By head size: query heads to a key-value head, key-value heads, window (0 is none)."""
@@ -30,28 +35,21 @@ def check(footprint: Footprint, chip: int, num_warps: int) -> None:
     assert footprint.registers * num_warps <= WARPS_PER_CHIP_REGISTERS
 
 
-def attend_arguments(is_float8: bool, is_split: bool) -> dict[str, str]:
-    kinds = dict.fromkeys(("query_ptr", "key_ptr", "value_ptr", "out_ptr"), "*bf16")
-    kinds |= {f"cache_{name}_ptr": "*u8" if is_float8 else "*bf16" for name in ("key", "value")}
-    kinds |= {"num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
-    kinds |= {"mass_ptr": "*fp32", "largest_ptr": "*fp32", "num_tokens": "i32", "num_rows": "i32"}
-    if is_split:
-        kinds["out_ptr"] = "*fp32"
-    for name in _attend_kernel.arg_names:
-        if name.endswith("_stride"):
-            kinds[name] = "i32"
-    return kinds
+def kinds_of(kernel: Any, **others: str) -> dict[str, str]:
+    """Pointers to bfloat16 and 32-bit numbers, but for what is named."""
+    kinds = {n: "*bf16" for n in kernel.arg_names if n.endswith("_ptr")}
+    kinds |= {n: "i32" for n in kernel.arg_names if n.endswith("_stride")}
+    return kinds | others
 
 
-def name(entry: Entry) -> str:
-    kind = {None: "any", True: "split", False: "whole"}[entry.is_for_splits]
-    return f"{entry.most_head_dim}-{kind}-{'-'.join(map(str, entry.chips))}"
+LINES = [
+    pytest.param(entry, chip, id=f"sm_{chip}-{entry.most_head_dim}")
+    for entry in BUILT_IN
+    for chip in entry.chips
+]
 
 
-@pytest.mark.parametrize(
-    ("entry", "chip"),
-    [pytest.param(e, c, id=f"sm_{c}-{name(e)}") for e in BUILT_IN for c in e.chips],
-)
+@pytest.mark.parametrize(("entry", "chip"), LINES)
 @pytest.mark.parametrize("is_float8", [False, True], ids=["bf16", "fp8"])
 @pytest.mark.parametrize("is_causal", [False, True], ids=["canvas", "prefill"])
 def test_attention(entry: Entry, chip: int, is_float8: bool, is_causal: bool) -> None:
@@ -68,11 +66,24 @@ def test_attention(entry: Entry, chip: int, is_float8: bool, is_causal: bool) ->
         "BLOCK_M": config.block_m,
         "BLOCK_N": config.block_n,
     }
-    for is_split in (True, False) if entry.is_for_splits is None else (entry.is_for_splits,):
+    cache = "*u8" if is_float8 else "*bf16"
+    for is_split in (True, False):
+        kinds = kinds_of(
+            _attend_kernel,
+            cache_key_ptr=cache,
+            cache_value_ptr=cache,
+            num_cached_ptr="*i32",
+            num_new_ptr="*i32",
+            out_ptr="*fp32" if is_split else "*bf16",
+            mass_ptr="*fp32",
+            largest_ptr="*fp32",
+            num_tokens="i32",
+            num_rows="i32",
+        )
         footprint = compile_for(
             chip,
             _attend_kernel,
-            attend_arguments(is_float8, is_split),
+            kinds,
             {**constants, "NUM_SPLITS": 4 if is_split else 1},
             config.num_warps,
             config.num_stages,
@@ -87,7 +98,35 @@ def test_attention(entry: Entry, chip: int, is_float8: bool, is_causal: bool) ->
 @pytest.mark.parametrize("chip", SHARED_MEMORY)
 @pytest.mark.parametrize("head_dim", [256, 512])
 def test_joining_splits(chip: int, head_dim: int) -> None:
-    kinds = {"totals_ptr": "*fp32", "mass_ptr": "*fp32", "largest_ptr": "*fp32"}
-    kinds |= {"out_ptr": "*bf16", "num_rows": "i32"}
+    kinds = kinds_of(
+        _join_kernel, totals_ptr="*fp32", mass_ptr="*fp32", largest_ptr="*fp32", num_rows="i32"
+    )
     sizes = {"HEAD_DIM": head_dim, "NUM_SPLITS": 4, "ROWS": 4}
     check(compile_for(chip, _join_kernel, kinds, sizes, 4), chip, 4)
+
+
+@pytest.mark.parametrize("chip", SHARED_MEMORY)
+@pytest.mark.parametrize("head_dim", [256, 512])
+def test_heads_and_their_store(chip: int, head_dim: int) -> None:
+    heads, kv_heads, _ = HEADS[head_dim]
+    sizes = {"NUM_HEADS": heads * kv_heads, "KV_HEADS": kv_heads, "HALF": head_dim // 2}
+    kinds = kinds_of(_prepare_kernel, num_tokens="i32", eps="fp32")
+    check(compile_for(chip, _prepare_kernel, kinds, {**sizes, "TOKENS": 4}, 4), chip, 4)
+
+    counts = {"num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
+    counts |= {"num_tokens": "i32", "capacity": "i32"}
+    for is_float8 in (False, True):
+        cache = "*u8" if is_float8 else "*bf16"
+        kinds = kinds_of(_store_kernel, cache_key_ptr=cache, cache_value_ptr=cache, **counts)
+        flags = {"IS_PADDED": True, "IS_FLOAT8": is_float8}
+        sizes = {"HEAD_DIM": head_dim, "TOKENS": 8, **flags}
+        check(compile_for(chip, _store_kernel, kinds, sizes, 4), chip, 4)
+
+
+@pytest.mark.parametrize("chip", SHARED_MEMORY)
+def test_norms(chip: int) -> None:
+    sizes = {"SIZE": HIDDEN, "BLOCK": 4096}
+    kinds = kinds_of(_norm_kernel, eps="fp32")
+    check(compile_for(chip, _norm_kernel, kinds, {**sizes, "HAS_WEIGHT": True}, 8), chip, 8)
+    kinds = kinds_of(_branch_kernel, router_factor="fp32", eps="fp32")
+    check(compile_for(chip, _branch_kernel, kinds, sizes, 8), chip, 8)

@@ -14,7 +14,7 @@ if not torch.cuda.is_available():
     pytest.skip("needs a GPU", allow_module_level=True)
 
 from infill_kernels import moe_weights, route, run_experts
-from infill_kernels.backend import has_triton, uses_triton
+from infill_kernels.backend import forget_choices, uses_triton
 from infill_kernels.moe_fused import run_packed_experts
 from torch import Tensor
 
@@ -33,9 +33,9 @@ PACKS = {
 def asked_for() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INFILL_KERNELS", "triton")
-        has_triton.cache_clear()
+        forget_choices()
         yield
-    has_triton.cache_clear()
+    forget_choices()
 
 
 @pytest.fixture(scope="module")

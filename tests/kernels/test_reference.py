@@ -14,6 +14,9 @@ from infill_kernels import (
     run_experts,
     token_statistics,
 )
+from infill_kernels.attention import attend_cached
+from infill_kernels.heads import prepare_heads
+from infill_kernels.layer_norms import branch_inputs, finish_layer
 from torch import Tensor
 
 TOLERANCE = 2e-5  # float32 against float64, values around 1
@@ -118,6 +121,87 @@ def test_attend_takes_views_of_a_longer_cache() -> None:
     query, key, value = normal(1, 4, 3, 8), cache[:, :, 7:20], cache[:, :, 9:22]
     got = attend(query, key, value, None)
     assert_close(got, attention_by_loops(query, key, value, None))
+
+
+def may_look(query: int, key: int, num_cached: int, is_causal: bool, window: int | None) -> bool:
+    """Positions in the whole sequence; the pass's own begin at `num_cached`."""
+    if is_causal:
+        return key <= query and (window is None or query - key < window)
+    return key >= num_cached or window is None or key >= num_cached - (window - 1)
+
+
+@pytest.mark.parametrize("num_cached", [0, 1, 9])
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("window", [None, 1, 4, 40])
+@pytest.mark.parametrize("num_new", [None, 3])
+def test_attend_cached(
+    num_cached: int, is_causal: bool, window: int | None, num_new: int | None
+) -> None:
+    query, key, value = normal(2, 5, 4, 8), normal(2, 5, 2, 8, seed=1), normal(2, 5, 2, 8, seed=2)
+    cache = normal(2, 1, 2, 12, 8, seed=3)
+    cache[:, :, :, num_cached:] = math.nan
+    new = num_new or 5
+    key[:, new:] = value[:, new:] = math.nan
+    seen = [
+        [
+            may_look(num_cached + t, k, num_cached, is_causal, window)
+            for k in range(num_cached + new)
+        ]
+        for t in range(new)
+    ]
+    counts = [
+        None if n is None else torch.tensor([n], dtype=torch.int32) for n in (num_cached, new)
+    ]
+    got = attend_cached(
+        query, key, value, *cache, counts[0], is_causal, window, counts[1] if num_new else None
+    )[:, :new]
+    keys, values = (
+        torch.cat([old[:, :, :num_cached].expand(2, -1, -1, -1), own[:, :new].transpose(1, 2)], 2)
+        for old, own in zip(cache, (key, value), strict=True)
+    )
+    want = attention_by_loops(query[:, :new].transpose(1, 2), keys, values, torch.tensor(seen))
+    assert_close(got.transpose(1, 2), want)
+
+
+def test_a_cache_of_eight_bits_and_of_other_batches() -> None:
+    query, own = normal(2, 3, 4, 8), normal(2, 3, 2, 8, seed=1)
+    cache = normal(2, 2, 6, 8, seed=2).to(torch.float8_e4m3fn)
+    count = torch.tensor([6], dtype=torch.int32)
+    got = attend_cached(query, own, own, cache, cache, count, False, None)
+    want = attend_cached(query, own, own, cache.float(), cache.float(), count, False, None)
+    assert torch.equal(got, want)
+
+
+def test_prepare_heads_is_norm_and_rotation() -> None:
+    query, key, weight = normal(2, 3, 4, 8), normal(2, 3, 2, 8, seed=1), normal(8, seed=2)
+    angles = normal(1, 3, 1, 4, seed=3)
+    got = prepare_heads(query, key, key, weight, weight * 2, angles.cos(), angles.sin(), 1e-6)
+    assert_close(got[0], rotate(rms_norm(query, weight, 1e-6), angles.cos(), angles.sin()))
+    assert_close(got[1], rotate(rms_norm(key, weight * 2, 1e-6), angles.cos(), angles.sin()))
+    assert_close(got[2], rms_norm(key, None, 1e-6))
+
+
+# Between a layer's products
+
+
+def test_branch_inputs() -> None:
+    residual, attended = normal(5, 12), normal(5, 12, seed=1)
+    weights = [normal(12, seed=2 + i) for i in range(4)]
+    got = branch_inputs(residual, attended, *weights, 1e-6)
+    new = residual + rms_norm(attended, weights[0], 1e-6)
+    assert_close(got[0], new)
+    assert_close(got[1], rms_norm(new, weights[1], 1e-6))
+    assert_close(got[2], rms_norm(new, weights[2], 1e-6))
+    assert_close(got[3], rms_norm(new, weights[3], 1e-6) / math.sqrt(12))
+
+
+def test_finish_layer_adds_up_choices() -> None:
+    sparse, dense, residual = normal(5, 3, 12), normal(5, 12, seed=1), normal(5, 12, seed=2)
+    weights, scalar = [normal(12, seed=3 + i) for i in range(3)], torch.tensor([0.3])
+    got = finish_layer(sparse, dense, residual, *weights, scalar, 1e-6)
+    both = rms_norm(dense, weights[0], 1e-6) + rms_norm(sparse.sum(1), weights[1], 1e-6)
+    assert_close(got, (residual + rms_norm(both, weights[2], 1e-6)) * 0.3)
+    assert_close(got, finish_layer(sparse.sum(1), dense, residual, *weights, scalar, 1e-6))
 
 
 # Mixture of experts

@@ -6,6 +6,7 @@ import pytest
 import torch
 from infill_kernels.attention import attend_cached as reference
 from infill_kernels.attention_configs import AttentionConfig
+from infill_kernels.cache_store import store_keys_values
 from infill_kernels.cached_attention import attend_cached, attend_in_tiles
 from torch import Tensor
 
@@ -76,6 +77,9 @@ class Case:
         assert_near(got[:, :new], want[:, :new], TOLERANCE[got.dtype])
 
 
+# Attention
+
+
 @pytest.mark.parametrize("num_cached", [0, 1, 37, 70])
 @pytest.mark.parametrize(
     ("is_causal", "window"), [(False, None), (False, 20), (True, None), (True, 9)]
@@ -138,3 +142,68 @@ def test_no_tokens() -> None:
     case = Case(0, 5)
     arguments = (case.query, case.key, case.value, case.cache_key, case.cache_value)
     assert attend_cached(*arguments, case.num_cached, False, None).shape == (1, 0, 4, 32)
+
+
+def test_unfitting_arguments_are_refused() -> None:
+    query, key, cache, none = (
+        normal(1, 3, 4, 32), normal(1, 3, 2, 32), normal(1, 2, 9, 32), count(0),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="does not fit query"):
+        attend_cached(query, key, key[:, :2], cache, cache, none, False, None)
+    with pytest.raises(ValueError, match="cache is"):
+        attend_cached(query, key, key, cache.half(), cache.half(), none, False, None)
+    with pytest.raises(ValueError, match="laid out alike"):
+        attend_cached(query, key, key, cache, cache[:, :, :8], none, False, None)
+    with pytest.raises(ValueError, match="window"):
+        attend_cached(query, key, key, cache, cache, none, False, 0)
+    with pytest.raises(ValueError, match="one int32"):
+        attend_cached(query, key, key, cache, cache, none.long(), False, None)
+    with pytest.raises(ValueError, match="power of two"):
+        attend_cached(*(x[..., :24] for x in (query, key, key, cache, cache)), none, False, None)
+    with pytest.raises(ValueError, match="does not fit key"):
+        store_keys_values(key, key, cache[:, :1], cache[:, :1], none)
+
+
+# Storing
+
+
+@pytest.mark.parametrize("num_tokens", [1, 7, 63])
+@pytest.mark.parametrize("num_new", [None, 1, 5])
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
+def test_store(num_tokens: int, num_new: int | None, dtype: torch.dtype) -> None:
+    """What is beyond the new tokens or the capacity is left alone: 63 tokens do not fit."""
+    both = normal(1, num_tokens, 2, 40, seed=1).to(dtype)
+    new = num_tokens if num_new is None else min(num_new, num_tokens)
+    both[:, new:] = math.nan
+    key, value = both[..., :16], both[..., 20:36]
+    caches = [torch.full((1, 2, 50, 16), 7.0 + i, dtype=dtype) for i in range(2)]
+    want = [cache.clone() for cache in caches]
+    end = min(50, 11 + new)
+    for cache, rows in zip(want, (key, value), strict=True):
+        cache[:, :, 11:end] = rows[:, : end - 11].transpose(1, 2)
+    store_keys_values(key, value, *caches, count(11), None if num_new is None else count(num_new))
+    assert torch.equal(caches[0], want[0])
+    assert torch.equal(caches[1], want[1])
+
+
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
+def test_store_in_eight_bits(dtype: torch.dtype) -> None:
+    """Every number the type has, halves between them, subnormals and what is beyond it."""
+    bits = torch.arange(256, dtype=torch.uint8)
+    exact = bits[(bits & 127) < 127].view(FLOAT8).float()
+    between = (exact[1:] + exact[:-1]) / 2
+    numbers = torch.cat([exact, between, normal(500), normal(500) * 0.01, torch.tensor([449.0])])
+    numbers = torch.cat([numbers, torch.tensor([1e4, -6e4, 1e-6, -1e-6])]).to(dtype)
+    rows = torch.zeros(1, 32, 1, 64, dtype=dtype)
+    rows.view(-1)[: len(numbers)] = numbers
+    caches = [torch.zeros(1, 1, 32, 64).to(FLOAT8) for _ in range(2)]
+    store_keys_values(rows, -rows, *caches, count(0))
+    for cache, sign in zip(caches, (1, -1), strict=True):
+        want = (sign * rows.float()).clamp(-448, 448).to(FLOAT8)
+        assert torch.equal(cache.view(torch.uint8), want.view(1, 1, 32, 64).view(torch.uint8))
+
+
+def test_no_tokens_to_store() -> None:
+    none, cache = torch.zeros(1, 0, 2, 16), torch.zeros(1, 2, 4, 16)
+    store_keys_values(none, none, cache, cache.clone(), count(0))
+    assert not cache.any()
