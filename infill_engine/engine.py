@@ -27,7 +27,7 @@ from infill_engine.checkpoint import load_model
 from infill_engine.config import EngineConfig
 from infill_engine.denoising import denoise
 from infill_engine.drafting import Drafter, JudgedDraft
-from infill_engine.forward import EagerForward, Forward
+from infill_engine.forward.choice import choose_forward
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -58,6 +58,7 @@ class Engine:
         model: DiffusionGemma,
         tokenizer: Tokenizer,
         generation: GenerationConfig,
+        progress: Callable[[str, float], None],
     ) -> None:
         self._config, self._model, self._tokenizer = config, model, tokenizer
         self._generation = generation
@@ -67,11 +68,14 @@ class Engine:
             if SpmPrompt.fits(tokenizer)
             else ChatPrompt(tokenizer, generation, model.config.canvas_length)
         )
-        self._forward: Forward = EagerForward(model)
-        self._cache = self._forward.cache
         self._lock = threading.Lock()
         num_canvas = model.config.canvas_length
         num_line = min(generation.line_canvas_tokens or num_canvas, num_canvas)
+        shapes = {(1, num_canvas), (1, num_line), *self._strategy.anchored_shapes}
+        # A middle of several canvases grows behind the longest prompt.
+        capacity_tokens = generation.max_context_tokens + 2 * num_canvas
+        self._forward = choose_forward(model, capacity_tokens, sorted(shapes), progress)
+        self._cache = self._forward.cache
         canvas_device = self._forward.canvas_device
         self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)
         end_ids = list(self._strategy.end_ids)
@@ -115,7 +119,8 @@ class Engine:
                 f"The tokenizer in {config.folder} has {tokenizer.vocab_size} ids, but the model's "
                 f"vocab_size is {model.config.vocab_size}. Fetch both from the same release."
             )
-        return cls(config, model.requires_grad_(False).eval(), tokenizer, generation)
+        model.requires_grad_(False).eval()
+        return cls(config, model, tokenizer, generation, progress or (lambda _what, _share: None))
 
     def infill(self, request: InfillRequest, cancel: CancelToken | None = None) -> InfillResult:
         """Fill the gap and return the final text; see `stream`."""

@@ -17,6 +17,10 @@ class RandomSource(Protocol):
         """One id per row of [N, V] probabilities: [N] int64."""
         ...
 
+    def draw_key(self) -> tuple[int, int]:
+        """Seed and number of a draw that a kernel makes itself; no two draws get the same."""
+        ...
+
 
 class SeededRandom:
     """Repeatable draws on one device: same seed and device, same numbers."""
@@ -24,6 +28,8 @@ class SeededRandom:
     def __init__(self, seed: int, vocab_size: int, device: torch.device) -> None:
         self._generator = torch.Generator(device=device).manual_seed(seed)
         self._vocab_size, self._device = vocab_size, device
+        # A key is signed and has 64 bits.
+        self._seed, self._num_keys = (seed + 2**63) % 2**64 - 2**63, 0
 
     def token_ids(self, shape: tuple[int, ...]) -> Tensor:
         """Uniform ids over the vocabulary, int64."""
@@ -45,3 +51,8 @@ class SeededRandom:
         # the cumulative sum stays there, and a banned one could be found.
         target = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
         return torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+
+    def draw_key(self) -> tuple[int, int]:
+        """Seed and number of a draw that a kernel makes itself; no two draws get the same."""
+        self._num_keys += 1
+        return self._seed, self._num_keys - 1

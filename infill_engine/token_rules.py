@@ -33,6 +33,19 @@ class TokenRules:
         banned = token_ids if self.banned is None else torch.cat([self.banned, token_ids])
         return replace(self, banned=banned)
 
+    def forbidden(self, vocab_size: int) -> Tensor:
+        """[2, V] uint8 on the CPU: 1 where a token may not stand, at position 0 and elsewhere."""
+        forbidden = torch.zeros(2, vocab_size, dtype=torch.uint8)
+        if self.banned is not None:
+            forbidden[:, self.banned.cpu()] = 1
+        if self.first_banned is not None:
+            forbidden[0, self.first_banned.cpu()] = 1
+        if self.first_allowed is not None:
+            is_allowed = torch.zeros(vocab_size, dtype=torch.bool)
+            is_allowed[self.first_allowed.cpu()] = True
+            forbidden[0, ~is_allowed] = 1
+        return forbidden
+
     def apply(self, logits: Tensor, positions: Tensor) -> Tensor:
         """Set forbidden logits to `BANNED_LOGIT`, in place.
 

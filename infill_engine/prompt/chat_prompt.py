@@ -51,6 +51,15 @@ class ChatPrompt:
         self.end_ids = tuple(sorted({*generation.eos_token_ids, generation.pad_token_id}))
         self.filler_id = generation.pad_token_id
         self.banned_ids: tuple[int, ...] = ()
+        lengths = [
+            (len(gaps), gaps[-1] + _ANCHOR_TOKENS)
+            for gaps in (_LINE_GAPS, _BLOCK_GAPS)
+            if gaps[-1] + _ANCHOR_TOKENS <= canvas_length
+        ]
+        # After its first step a canvas goes on with one of its rows.
+        self.anchored_shapes = [
+            shape for rows, length in lengths for shape in ((rows, length), (1, length))
+        ]
 
     @staticmethod
     def fits(tokenizer: Tokenizer) -> bool:

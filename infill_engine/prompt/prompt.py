@@ -66,6 +66,11 @@ class PromptStrategy(Protocol):
         """What undecided positions hold."""
         ...
 
+    @property
+    def anchored_shapes(self) -> Sequence[tuple[int, int]]:
+        """Rows and positions of the canvases that usual requests with an anchor go through."""
+        ...
+
     def build(self, request: InfillRequest) -> Prompt:
         """Lay out the prompt within the token budget."""
         ...

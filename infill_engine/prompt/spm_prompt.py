@@ -38,6 +38,7 @@ class SpmPrompt:
         # A pad behind no end mark would be a hole in the text; as an end it costs nothing.
         self.end_ids = (self._special.end_of_middle, self._special.eos, self._special.pad)
         self.filler_id = self._special.pad
+        self.anchored_shapes: tuple[tuple[int, int], ...] = ()  # it ends its middles itself
         self.banned_ids = tuple(i for i in tokenizer.special_ids if i not in self.end_ids)
 
     @staticmethod

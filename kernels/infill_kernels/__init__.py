@@ -6,7 +6,7 @@ I expert hidden, X experts, K experts per row, H query heads, G key-value heads,
 C canvas, V vocabulary.
 """
 
-from infill_kernels.attention import attend
+from infill_kernels.attention import attend, attend_cached, store_keys_values
 from infill_kernels.heads import prepare_heads
 from infill_kernels.int8 import (
     Int8Rows,
@@ -20,18 +20,22 @@ from infill_kernels.layer_norms import branch_inputs, finish_layer
 from infill_kernels.moe import route, run_choices, run_experts
 from infill_kernels.rms_norm import rms_norm
 from infill_kernels.rotary import rotary_frequencies, rotate
+from infill_kernels.sampler import Predicted, predict_tokens, soft_embeddings
 from infill_kernels.token_statistics import BANNED_LOGIT, TokenStatistics, token_statistics
 
 __all__ = [
     "BANNED_LOGIT",
     "Int8Rows",
+    "Predicted",
     "TokenStatistics",
     "attend",
+    "attend_cached",
     "branch_inputs",
     "finish_layer",
     "int8_linear",
     "int8_mixture",
     "multiplies_int8",
+    "predict_tokens",
     "prepare_heads",
     "quantize_rows",
     "rms_norm",
@@ -41,5 +45,7 @@ __all__ = [
     "run_choices",
     "run_experts",
     "run_int8_experts",
+    "soft_embeddings",
+    "store_keys_values",
     "token_statistics",
 ]

@@ -1,10 +1,16 @@
 """Grouped-query attention with scale 1: queries and keys arrive normalised.
 
-Knows nothing of caches or windows beyond the mask it is given.
+And the cache it reads, which new keys and values are stored in. Knows nothing of prompts.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from infill_kernels.backend import uses_triton
+
+LARGEST_FP8 = 448.0
+"""Of float8_e4m3fn, which has no infinity."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -22,3 +28,97 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, scale=1.0, enable_gqa=query.shape[1] != key.shape[1]
     )
+
+
+def attend_cached(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cache_key: Tensor,
+    cache_value: Tensor,
+    num_cached: Tensor,
+    is_causal: bool,
+    window: int | None,
+    num_new: Tensor | None = None,
+) -> Tensor:
+    """Attention of new tokens over the valid part of a cache and over themselves.
+
+    Token t of this pass stands at position num_cached + t. In a prefill (causal) it sees what is
+    not after it and less than `window` before it. In a canvas it sees all the pass's own tokens,
+    and of the cache the last window - 1, wherever it stands itself: so the published model
+    truncates its cache. `cached_attention` does it on a GPU, where nothing waits; the plain
+    reference here waits for the lengths.
+
+    Args:
+        query: [B, T, H, D].
+        key: [B, T, G, D], this pass's own.
+        value: [B, T, G, D].
+        cache_key: [1 or B, G, capacity, D], same dtype or float8_e4m3fn.
+        cache_value: like `cache_key`.
+        num_cached: [1] int32, 0 to capacity: tokens that are valid in the cache.
+        is_causal: whether this is a prefill rather than a canvas.
+        window: of sliding layers, > 0; None sees all.
+        num_new: [1] int32: own tokens that count, the rest is padding; None for all T.
+
+    Returns:
+        [B, T, H, D] in the dtype of `query`. Rows beyond `num_new` may hold anything.
+    """
+    if uses_triton(query, key, value):
+        from infill_kernels import cached_attention
+
+        return cached_attention.attend_cached(
+            query, key, value, cache_key, cache_value, num_cached, is_causal, window, num_new
+        )
+    batch, num_tokens = query.shape[:2]
+    cached = int(num_cached.item())
+    new = num_tokens if num_new is None else int(num_new.item())
+    own = torch.arange(num_tokens, device=query.device)[:, None]  # of queries, relative to the pass
+    seen = torch.arange(-cached, new, device=query.device)[None, :]  # of keys
+    mask = torch.ones(num_tokens, cached + new, dtype=torch.bool, device=query.device)
+    if is_causal:
+        mask = seen <= own if window is None else (seen <= own) & (own - seen < window)
+    elif window is not None:
+        mask = (seen >= -(window - 1)).expand(num_tokens, -1)
+
+    def joined(cache: Tensor, new_rows: Tensor) -> Tensor:
+        valid = cache[:, :, :cached].to(query.dtype).expand(batch, -1, -1, -1)
+        return torch.cat([valid, new_rows[:, :new].transpose(1, 2)], dim=2)
+
+    keys, values = joined(cache_key, key), joined(cache_value, value)
+    return attend(query.transpose(1, 2), keys, values, mask).transpose(1, 2)
+
+
+def store_keys_values(
+    key: Tensor,
+    value: Tensor,
+    cache_key: Tensor,
+    cache_value: Tensor,
+    num_cached: Tensor,
+    num_new: Tensor | None = None,
+) -> None:
+    """Write new keys and values behind the valid ones of a cache; `num_cached` is not changed.
+
+    What does not fit in fp8 is stored as its largest number. `cache_store` does it on a GPU, where
+    nothing waits; the plain reference here waits for the lengths.
+
+    Args:
+        key: [1, T, G, D].
+        value: like `key`.
+        cache_key: [1, G, capacity, D], modified; what lies beyond its end is not stored.
+        cache_value: like `cache_key`.
+        num_cached: [1] int32, 0 to capacity.
+        num_new: [1] int32: tokens that count, the rest is padding; None for all T.
+    """
+    if uses_triton(key, value):
+        from infill_kernels import cache_store
+
+        cache_store.store_keys_values(key, value, cache_key, cache_value, num_cached, num_new)
+        return
+    begin = int(num_cached.item())
+    num_tokens = key.shape[1] if num_new is None else int(num_new.item())
+    end = min(begin + num_tokens, cache_key.shape[2])
+    for new, cache in ((key, cache_key), (value, cache_value)):
+        rows = new[:, : end - begin].transpose(1, 2)
+        if cache.dtype == torch.float8_e4m3fn:
+            rows = rows.clamp(-LARGEST_FP8, LARGEST_FP8)
+        cache[:, :, begin:end] = rows.to(cache.dtype)

@@ -41,8 +41,10 @@ def test_cases(prefix: str, suffix: str, expected: ContextDraft | None) -> None:
 def test_what_is_drafted_stands_behind_an_end_of_the_prefix(prefix: str, suffix: str) -> None:
     draft = find_context_draft(prefix, suffix)
     if draft is not None:
-        assert "\n" not in draft.text and draft.text == draft.text.rstrip()
-        end = prefix[-3:] + draft.text + suffix.partition("\n")[0].rstrip()
+        rest_of_line = suffix.partition("\n")[0].rstrip()
+        whole = draft.text + rest_of_line
+        assert "\n" not in whole and whole == whole.rstrip(), "blanks stand between code only"
+        end = prefix[-3:] + whole
         assert end in prefix or end in suffix
 
 

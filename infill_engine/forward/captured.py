@@ -1,0 +1,149 @@
+"""Runs the model as captured GPU work: one launch for a denoising step, one for a short prefill.
+
+A step is everything that grows with the model or the vocabulary: embedding, self-conditioning,
+decoder, head, draw and next soft embedding. What it says of each position comes back in one copy,
+the only wait of a step; acceptance and all that follows happen on the CPU, where canvases live.
+Knows nothing of acceptance, of noise or of text.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infill_engine.canvas import Canvas
+from infill_engine.forward.captured_prefill import CapturedPrefill
+from infill_engine.forward.captured_step import CapturedStep
+from infill_engine.forward.prediction import Prediction
+from infill_engine.model.diffusion_gemma import DiffusionGemma
+from infill_engine.random_source import RandomSource
+from infill_engine.static_cache import StaticCache
+from infill_engine.token_rules import TokenRules
+
+CanvasShape = tuple[int, int]
+"""Rows and positions of a canvas."""
+
+_PREFILL_BUCKETS = (8, 64, 256)
+"""Prompt tokens a captured prefill takes, padded; more go in one uncaptured pass.
+
+8 is a keystroke or two, 64 a pasted line or a judged draft, 256 a committed canvas. Beyond,
+launches hide behind the work, and padding would cost."""
+
+
+class CapturedForward:
+    """A model with a cache at fixed addresses, and a graph for each shape asked for so far."""
+
+    prefill_chunk_tokens = 2048  # every pass reads all experts: as few as cancellation allows
+
+    def __init__(
+        self, model: DiffusionGemma, capacity_tokens: int, cache_dtype: torch.dtype | None = None
+    ) -> None:
+        """Reserve the cache; captures nothing yet.
+
+        Args:
+            model: on the device it runs on.
+            capacity_tokens: prompt tokens to have room for from the start.
+            cache_dtype: of keys and values; None takes the model's.
+        """
+        self._model = model
+        device = model.device
+        self._cache = StaticCache(model.config, cache_dtype or model.dtype, device, capacity_tokens)
+        # 1 where a token may not stand: at canvas position 0, and at all others.
+        self._forbidden = torch.zeros(2, model.config.vocab_size, dtype=torch.uint8, device=device)
+        self._rules: TokenRules | None = None
+        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        self._steps: dict[CanvasShape, CapturedStep] = {}
+        self._prefills: dict[int, CapturedPrefill] = {}
+        self._num_moves = self._cache.num_moves
+
+    @property
+    def model(self) -> DiffusionGemma:
+        """What is run."""
+        return self._model
+
+    @property
+    def cache(self) -> StaticCache:
+        """The prompt held."""
+        return self._cache
+
+    @property
+    def canvas_device(self) -> torch.device:
+        """The CPU: what is decided for each position is too little work for a GPU."""
+        return torch.device("cpu")
+
+    def warm_up(
+        self, shapes: Sequence[CanvasShape], progress: Callable[[str, float], None]
+    ) -> None:
+        """Capture what requests will need; the first start on a machine also compiles kernels.
+
+        Args:
+            shapes: of canvases.
+            progress: called with what is being done and the share done, 0 to 1.
+        """
+        work: list[Callable[[], object]] = [
+            *(lambda n=n: self._prefill_of(n) for n in _PREFILL_BUCKETS),
+            *(lambda s=s: self._step_of(s) for s in shapes),
+        ]
+        for done, capture in enumerate(work):
+            progress("preparing kernels", done / len(work))
+            capture()
+        progress("preparing kernels", 1.0)
+
+    def prefill(self, token_ids: Sequence[int]) -> Tensor:
+        """See `Forward`; the result is overwritten by the next call."""
+        self._cache.expect(token_ids, 0)
+        bucket = next((n for n in _PREFILL_BUCKETS if len(token_ids) <= n), None)
+        if bucket is None:
+            ids = torch.tensor([token_ids], device=self._model.device)
+            hidden = self._model.encode(ids, self._cache)[0]
+        else:
+            hidden = self._prefill_of(bucket).run(token_ids)
+        self._cache.commit(len(token_ids))
+        return hidden
+
+    def predict(
+        self,
+        canvas: Canvas,
+        temperature: float,
+        random: RandomSource,
+        rules: TokenRules | None,
+    ) -> Prediction:
+        """See `Predictor`. The draw is made on the device, from a seed and a count."""
+        if rules is not self._rules:
+            self._forbidden.copy_((rules or TokenRules()).forbidden(self._model.config.vocab_size))
+            self._rules = rules
+        num_rows, num_positions = canvas.current.shape
+        step = self._step_of((num_rows, num_positions))
+        return step.run(canvas, temperature, random.draw_key())
+
+    def describe(self) -> dict[str, Any]:
+        """How it runs, for status displays."""
+        return {
+            "num_cache_bytes": self._cache.num_bytes,
+            "cache_dtype": str(self._cache.dtype).removeprefix("torch."),
+            "kernels": "triton",
+        }
+
+    def _step_of(self, shape: CanvasShape) -> CapturedStep:
+        self._forget_moved()
+        if shape not in self._steps:
+            self._steps[shape] = CapturedStep(
+                self._model, self._cache, self._forbidden, shape, self._pool
+            )
+        return self._steps[shape]
+
+    def _prefill_of(self, num_tokens: int) -> CapturedPrefill:
+        self._forget_moved()
+        if num_tokens not in self._prefills:
+            self._prefills[num_tokens] = CapturedPrefill(
+                self._model, self._cache, num_tokens, self._pool
+            )
+        return self._prefills[num_tokens]
+
+    def _forget_moved(self) -> None:
+        """Drop graphs that read where the cache was before it grew."""
+        if self._cache.num_moves != self._num_moves:
+            self._steps.clear()
+            self._prefills.clear()
+            self._num_moves = self._cache.num_moves

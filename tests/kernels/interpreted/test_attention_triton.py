@@ -1,0 +1,140 @@
+"""Cached attention in Triton, and what stores keys for it, against the plain references."""
+
+import math
+
+import pytest
+import torch
+from infill_kernels.attention import attend_cached as reference
+from infill_kernels.attention_configs import AttentionConfig
+from infill_kernels.cached_attention import attend_cached, attend_in_tiles
+from torch import Tensor
+
+FLOAT32, FLOAT16, FLOAT8 = torch.float32, torch.float16, torch.float8_e4m3fn
+TOLERANCE = {FLOAT32: 2e-6, FLOAT16: 2e-3}  # of the norm; weights and result rounded in float16
+SMALL = AttentionConfig(16, 16, 4, 2)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_near(got: Tensor, want: Tensor, tolerance: float) -> None:
+    assert not got.isnan().any(), "an element was not set, or unseen memory was used"
+    assert (got.float() - want).norm() <= tolerance * want.norm() + 1e-12
+
+
+def count(value: int) -> Tensor:
+    return torch.tensor([value], dtype=torch.int32)
+
+
+class Case:
+    """Queries and keys of a pass and a cache, NaN in all memory that does not count."""
+
+    def __init__(
+        self,
+        num_tokens: int,
+        num_cached: int,
+        heads: tuple[int, int] = (4, 2),
+        head_dim: int = 32,
+        dtype: torch.dtype = FLOAT32,
+        batch: int = 1,
+        cache_batch: int = 1,
+        capacity: int = 70,
+        cache_dtype: torch.dtype | None = None,
+        num_new: int | None = None,
+    ) -> None:
+        num_heads, num_kv_heads = heads
+        self.num_cached = count(num_cached)
+        self.num_new = None if num_new is None else count(num_new)
+        self.query = (normal(batch, num_tokens, num_heads, head_dim) / head_dim**0.25).to(dtype)
+        own = normal(batch, num_tokens, num_kv_heads, 2 * head_dim, seed=1).to(dtype)
+        self.key, self.value = own[..., :head_dim], own[..., head_dim:]
+        if num_new is not None:
+            own[:, num_new:] = math.nan
+        cache = normal(2, cache_batch, num_kv_heads, capacity, head_dim, seed=2)
+        cache[:, :, :, num_cached:] = math.nan
+        self.cache_key, self.cache_value = cache.to(cache_dtype or dtype)
+
+    def check(
+        self,
+        is_causal: bool,
+        window: int | None,
+        config: AttentionConfig | None = SMALL,
+        num_splits: int = 3,
+    ) -> None:
+        pass_ = self.query, self.key, self.value
+        where = self.num_cached, is_causal, window, self.num_new
+        cache = self.cache_key, self.cache_value
+        if config is None:
+            got = attend_cached(*pass_, *cache, *where)
+        else:
+            got = attend_in_tiles(*pass_, *cache, *where, config, num_splits)
+        want = reference(*(x.float() for x in (*pass_, *cache)), *where)
+        assert got.dtype == self.query.dtype
+        assert got.is_contiguous()
+        new = got.shape[1] if self.num_new is None else int(self.num_new)
+        assert_near(got[:, :new], want[:, :new], TOLERANCE[got.dtype])
+
+
+@pytest.mark.parametrize("num_cached", [0, 1, 37, 70])
+@pytest.mark.parametrize(
+    ("is_causal", "window"), [(False, None), (False, 20), (True, None), (True, 9)]
+)
+@pytest.mark.parametrize("num_splits", [1, 3])
+def test_lengths(num_cached: int, is_causal: bool, window: int | None, num_splits: int) -> None:
+    Case(13, num_cached).check(is_causal, window, num_splits=num_splits)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 7, 63])
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_odd_numbers_of_tokens(num_tokens: int, is_causal: bool) -> None:
+    Case(num_tokens, 21).check(is_causal, 17)
+
+
+@pytest.mark.parametrize("heads", [(4, 4), (16, 2), (3, 1), (6, 2)])
+def test_heads_that_share_keys(heads: tuple[int, int]) -> None:
+    """Also three, which leave a row of each tile unused."""
+    Case(7, 21, heads).check(True, 11)
+
+
+@pytest.mark.parametrize("num_new", [1, 4, 13])
+@pytest.mark.parametrize(("is_causal", "window"), [(False, None), (True, 5)])
+def test_padding_is_not_seen(num_new: int, is_causal: bool, window: int | None) -> None:
+    Case(13, 30, num_new=num_new).check(is_causal, window)
+
+
+@pytest.mark.parametrize("cache_batch", [1, 3])
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
+def test_batches(cache_batch: int, dtype: torch.dtype) -> None:
+    Case(5, 21, batch=3, cache_batch=cache_batch, dtype=dtype).check(False, 9)
+
+
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
+def test_a_cache_in_eight_bits(dtype: torch.dtype) -> None:
+    Case(5, 40, dtype=dtype, cache_dtype=FLOAT8).check(True, 25)
+
+
+@pytest.mark.parametrize("head_dim", [64, 256, 512])
+def test_the_configured_sizes(head_dim: int) -> None:
+    Case(9, 50, (4, 1), head_dim).check(True, None, config=None)
+    Case(9, 50, (4, 1), head_dim).check(False, 30, config=None)
+
+
+def test_more_splits_than_blocks_and_the_same_bits_again() -> None:
+    case = Case(3, 5)
+    case.check(False, None, num_splits=16)
+    arguments = (case.query, case.key, case.value, case.cache_key, case.cache_value)
+    first, second = (attend_cached(*arguments, case.num_cached, False, None) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_large_scores() -> None:
+    case = Case(5, 40)
+    case.query *= 200
+    case.check(True, 25)
+
+
+def test_no_tokens() -> None:
+    case = Case(0, 5)
+    arguments = (case.query, case.key, case.value, case.cache_key, case.cache_value)
+    assert attend_cached(*arguments, case.num_cached, False, None).shape == (1, 0, 4, 32)
