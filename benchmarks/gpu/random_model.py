@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.gpu.floors import WeightFormat
 from benchmarks.gpu.scale import Scale
+from infill_engine.kv_cache import KVCache
 from infill_engine.model.config import ModelConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.model.layers import Router
@@ -75,34 +76,27 @@ class SkewedRouters:
         self._kept.clear()
 
 
-class CountedExperts:
-    """Within it, notes how many experts each layer's router chose, in the last pass."""
+def count_experts_hit(model: DiffusionGemma, prompt: list[int], canvas_ids: Tensor) -> float:
+    """Different experts that a layer reads for a canvas behind a prompt, in the mean over layers.
 
-    def __init__(self, model: DiffusionGemma) -> None:
-        self._model = model
-        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
-        self._chosen: dict[int, Tensor] = {}
+    Counted in a pass of its own, operation by operation: a captured graph tells nothing.
+    """
+    cache = KVCache(model.config, model.dtype, model.device)
+    cache.expect(prompt, canvas_ids.shape[1])
+    chosen: list[Tensor] = []
 
-    @property
-    def mean_hit(self) -> float:
-        """Different experts per layer, in the mean over layers."""
-        counts = [float(chosen.unique().numel()) for chosen in self._chosen.values()]
-        return sum(counts) / max(1, len(counts))
+    def note(_module: nn.Module, _inputs: object, out: tuple[Tensor, Tensor]) -> None:
+        chosen.append(out[1])
 
-    def __enter__(self) -> "CountedExperts":
-        """Listen."""
-        for idx, router in enumerate(routers(self._model)):
-
-            def note(_m: nn.Module, _i: object, out: tuple[Tensor, Tensor], idx: int = idx) -> None:
-                self._chosen[idx] = out[1]
-
-            self._hooks.append(router.register_forward_hook(note))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop listening."""
-        for hook in self._hooks:
-            hook.remove()
+    with torch.no_grad():
+        model.prefill(torch.tensor([prompt], device=model.device), cache)
+        hooks = [router.register_forward_hook(note) for router in routers(model)]
+        try:
+            model.denoise(canvas_ids, cache)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return sum(float(idx.unique().numel()) for idx in chosen) / len(chosen)
 
 
 def routers(model: DiffusionGemma) -> list[Router]:
