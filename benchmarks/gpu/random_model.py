@@ -4,7 +4,11 @@ Random weights say nothing of quality; they make every product as costly as the 
 rows almost evenly, which is the most that a step can have to read. Knows no checkpoint.
 """
 
+from typing import Any
+
 import torch
+from infill_kernels.moe_weights import ExpertMatrices, pack_float8, pack_int4
+from infill_kernels.moe_weights import WeightFormat as KernelFormat
 from torch import Tensor, nn
 
 from benchmarks.gpu.floors import WeightFormat
@@ -25,27 +29,48 @@ def build_model(scale: Scale, seed: int, weight_format: WeightFormat = "bf16") -
     """
     with torch.device("meta"):
         model = DiffusionGemma(scale.config)
+        if weight_format != "bf16":
+            _use_packed_layers(model, weight_format)
     generator = torch.Generator(device=scale.device).manual_seed(seed)
     for module in model.modules():
-        fill_module(module, scale, generator)
-    model = model.requires_grad_(False).eval()
-    if weight_format != "bf16":
-        pack_model(model, weight_format)
-    return model
+        if hasattr(module, "matrices"):
+            _fill_packed(module, scale, generator)
+        else:
+            _fill(module, scale, generator)
+    return model.requires_grad_(False).eval()
 
 
-def fill_module(module: nn.Module, scale: Scale, generator: torch.Generator) -> None:
+def _use_packed_layers(model: DiffusionGemma, weight_format: WeightFormat) -> None:
+    """Replace the layers that a checkpoint of floats rounded to this format would have packed."""
+    from infill_engine.checkpoint.packing import forms_of_floats
+    from infill_engine.model.packed_layers import use_packed_layers
+
+    from infill_engine.checkpoint import layout
+
+    assert weight_format != "bf16"
+    forms = forms_of_floats(layout.decoder_tensors(model.config), weight_format)
+    use_packed_layers(model, {layout.parameter_name(name): form for name, form in forms.items()})
+
+
+def _fill(module: nn.Module, scale: Scale, generator: torch.Generator) -> None:
     """Materialise the tensors that are the module's own: matrices random, the others ones."""
     for name, parameter in list(module.named_parameters(recurse=False)):
-        filled = _filled(parameter, scale, generator)
+        filled = _filled(parameter.shape, scale, generator)
         setattr(module, name, nn.Parameter(filled, requires_grad=False))
     for name, buffer in list(module.named_buffers(recurse=False)):
-        setattr(module, name, _filled(buffer, scale, generator))
+        setattr(module, name, _filled(buffer.shape, scale, generator))
 
 
-def pack_model(model: DiffusionGemma, weight_format: WeightFormat) -> None:
-    """Replace the layers' matrices by packed ones, layer by layer. Modifies the model."""
-    raise NotImplementedError(f"{weight_format} models cannot be packed in memory yet")
+def _fill_packed(module: Any, scale: Scale, generator: torch.Generator) -> None:
+    """The same random numbers, rounded as a checkpoint's would be."""
+    matrices: ExpertMatrices = module.matrices
+    group = None if matrices.group == matrices.num_columns else matrices.group
+    weight = _filled(torch.Size(matrices.shape), scale, generator)
+    if matrices.format == KernelFormat.FLOAT8:
+        packed = pack_float8(weight, group)
+    else:
+        packed = pack_int4(weight, matrices.group)
+    module.values, module.scales = packed.values, packed.scales
 
 
 class SkewedRouters:
@@ -104,6 +129,6 @@ def routers(model: DiffusionGemma) -> list[Router]:
     return [module for module in model.modules() if isinstance(module, Router)]
 
 
-def _filled(like: Tensor, scale: Scale, generator: torch.Generator) -> Tensor:
-    out = torch.empty(like.shape, dtype=scale.dtype, device=scale.device)
-    return out.normal_(0, _STD, generator=generator) if like.ndim > 1 else out.fill_(1.0)
+def _filled(shape: torch.Size, scale: Scale, generator: torch.Generator) -> Tensor:
+    out = torch.empty(shape, dtype=scale.dtype, device=scale.device)
+    return out.normal_(0, _STD, generator=generator) if len(shape) > 1 else out.fill_(1.0)
