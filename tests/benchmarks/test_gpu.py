@@ -142,11 +142,13 @@ def test_a_failing_stage_is_written_down_and_the_next_one_runs(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def dry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpu")
+    num_threads = torch.get_num_threads()
     arguments = ["benchmarks.gpu", "--toy", "--out", str(folder), "--minutes", "2"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", arguments)
         with pytest.raises(SystemExit) as end:
             main()
+    torch.set_num_threads(num_threads)
     assert end.value.code == 0
     return folder
 
