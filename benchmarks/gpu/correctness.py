@@ -11,7 +11,7 @@ import torch
 from benchmarks.gpu.kernel_choice import using
 from benchmarks.gpu.op import Arguments, Draw, Function, Op, plain
 from benchmarks.gpu.ops import all_ops
-from benchmarks.gpu.run import Data, Run, reason
+from benchmarks.gpu.run import Data, Run
 from benchmarks.gpu.sampler_draws import check_draws
 
 TOLERANCE = 1e-2  # of the norm: bfloat16 keeps 8 bits, and sums are long
@@ -22,6 +22,9 @@ def check_all(run: Run, data: Data) -> None:
     lines: list[Data] = []
     data["tolerance"], data["ops"] = TOLERANCE, lines
     for op in all_ops(run.scale):
+        if not run.has_time():
+            data.update(status="out of time", why=f"stopped before {op.name}")
+            break
         found = op.find(run.scale.device)
         if found is None:
             run.log(f"{op.name}: {op.kernel} is not there")
@@ -33,7 +36,7 @@ def check_all(run: Run, data: Data) -> None:
             line["errors"] = _errors_of(run, op, *found)
         # One kernel that fails to compile must not hide the others' errors.
         except Exception as error:
-            line.update(status="failed", why=reason(error))
+            line.update(status="failed", why=run.note_failure(op.name, error))
         else:
             wrong = [e for e in line["errors"] if not e["error"] <= TOLERANCE]  # NaN is wrong too
             if wrong:

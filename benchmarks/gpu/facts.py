@@ -33,7 +33,7 @@ def facts_of(scale: Scale, commit: str | None) -> Data:
 
 def _gpu(device: torch.device) -> Data:
     if device.type != "cuda":
-        return {"name": "none", "note": "a dry run on the CPU: its numbers mean nothing"}
+        return {"name": "a CPU", "note": "a dry run on the CPU: its numbers mean nothing"}
     properties = torch.cuda.get_device_properties(device)
     return {
         "name": properties.name,

@@ -5,11 +5,14 @@ memory at a time. The part that compiles transformers comes last, as it may take
 Knows no kernel.
 """
 
+import functools
 import importlib.util
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.gpu.ceilings import roof_of
 from benchmarks.gpu.floors import (
@@ -23,7 +26,7 @@ from benchmarks.gpu.floors import (
 )
 from benchmarks.gpu.kernel_choice import using
 from benchmarks.gpu.own_model import OwnModel
-from benchmarks.gpu.random_model import CountedExperts, SkewedRouters, build_model
+from benchmarks.gpu.random_model import SkewedRouters, build_model, count_experts_hit
 from benchmarks.gpu.run import Data, Run
 from benchmarks.gpu.scenarios import MAIN, Scenario, scenarios
 from benchmarks.gpu.timing import clocked_ms
@@ -36,21 +39,36 @@ Stage = Callable[[Run, Data], None]
 NO_TRANSFORMERS = "transformers is not installed here, so nothing is measured beside it"
 
 
-def own_stage(weight_format: WeightFormat) -> Stage:
-    """The own model in one quantised format, alone."""
+def _as_engine(stage: Stage) -> Stage:
+    """The stage with kernels chosen as the engine does, once for all of it."""
 
+    @functools.wraps(stage)
     def measure(run: Run, data: Data) -> None:
-        model = _built(run, data, weight_format)
-        own = OwnModel(model, run.seed)
-        _measure(run, data, weight_format, model, own, None, scenarios(run.scale))
+        with using("auto"):
+            stage(run, data)
 
     return measure
 
 
+def own_stage(weight_format: WeightFormat) -> Stage:
+    """The own model in one quantised format, alone."""
+
+    @_as_engine
+    def measure(run: Run, data: Data) -> None:
+        model = _built(run, data, weight_format)
+        own = _own(run, data, model)
+        # Unpacking at every call, a CPU takes its time: a toy does with two.
+        wanted = scenarios(run.scale)[: 2 if run.scale.is_toy else None]
+        _measure(run, data, weight_format, model, own, None, wanted)
+
+    return measure
+
+
+@_as_engine
 def beside_eager(run: Run, data: Data) -> None:
     """The own model in bf16 and transformers without compiling, in turns."""
     model = _built(run, data, "bf16")
-    own, peer = OwnModel(model, run.seed), None
+    own, peer = _own(run, data, model), None
     if importlib.util.find_spec("transformers") is None:
         data["note"] = NO_TRANSFORMERS
     else:
@@ -61,6 +79,7 @@ def beside_eager(run: Run, data: Data) -> None:
     _measure(run, data, "bf16", model, own, peer, scenarios(run.scale))
 
 
+@_as_engine
 def beside_compiled(run: Run, data: Data) -> None:
     """The own model in bf16 and transformers compiled over a static cache, in turns."""
     if importlib.util.find_spec("transformers") is None:
@@ -70,7 +89,7 @@ def beside_compiled(run: Run, data: Data) -> None:
         data.update(status="skipped", why="compiling takes minutes; not at this size")
         return
     model = _built(run, data, "bf16")
-    own, peer = OwnModel(model, run.seed), TransformersModel(model, is_compiled=True)
+    own, peer = _own(run, data, model), TransformersModel(model, is_compiled=True)
     # One shape: each other one compiles again.
     wanted = [s for s in scenarios(run.scale) if s.name == MAIN]
     _measure(run, data, "bf16", model, own, peer, wanted)
@@ -78,12 +97,13 @@ def beside_compiled(run: Run, data: Data) -> None:
 
 def prompts_of(run: Run) -> dict[int, list[int]]:
     """Random token ids, one prompt for each prefix length."""
-    generator = torch.Generator().manual_seed(run.seed)
+    return {n: _random_ids(run, (n,)).tolist() for n in run.scale.prefixes}
+
+
+def _random_ids(run: Run, shape: tuple[int, ...]) -> Tensor:
     highest = run.scale.config.vocab_size - 3  # transformers takes the last ids for images
-    return {
-        num_tokens: torch.randint(highest, (num_tokens,), generator=generator).tolist()
-        for num_tokens in run.scale.prefixes
-    }
+    generator = torch.Generator().manual_seed(run.seed + shape[-1])
+    return torch.randint(highest, shape, generator=generator)
 
 
 def _built(run: Run, data: Data, weight_format: WeightFormat) -> DiffusionGemma:
@@ -95,6 +115,14 @@ def _built(run: Run, data: Data, weight_format: WeightFormat) -> DiffusionGemma:
     data["weight_format"] = weight_format
     data["build_s"] = round(clocked_ms(build, run.scale.device) / 1000, 2)
     return models[0]
+
+
+def _own(run: Run, data: Data, model: DiffusionGemma) -> OwnModel:
+    capacity = max(run.scale.prefixes) + 2 * run.scale.config.canvas_length
+    own = OwnModel(model, run.seed, capacity)
+    data["own"] = own.describe()
+    run.log(f"own: {data['own']}")
+    return own
 
 
 def _measure(
@@ -113,15 +141,14 @@ def _measure(
         turns[name] = transformers_turn(peer, prompts)
     done: dict[str, Any] = {}
     data["scenarios"] = done
-    with using("triton"):
-        for scenario in wanted:
-            if not run.has_time():
-                data.update(status="out of time", why=f"stopped before: {scenario.name}")
-                return
-            done[scenario.name] = _scenario(run, weight_format, model, turns, scenario)
-            if scenario.name == MAIN:
-                _prefills(run, done[MAIN], weight_format, own, peer, prompts)
-            run.write()
+    for scenario in wanted:
+        if not run.has_time():
+            data.update(status="out of time", why=f"stopped before: {scenario.name}")
+            return
+        done[scenario.name] = _scenario(run, weight_format, model, turns, scenario)
+        if scenario.name == MAIN:
+            _prefills(run, done[MAIN], weight_format, own, peer, prompts)
+        run.write()
 
 
 def _scenario(
@@ -134,13 +161,12 @@ def _scenario(
     config = run.scale.config
     # What is typed is prefilled by the own model alone, so nothing else is in the time.
     taking = {n: t for n, t in turns.items() if n == "own" or not scenario.num_typed}
-    if scenario.router == "skewed":
-        with SkewedRouters(model, run.seed):
-            runs = take_turns(run, taking, scenario)
-            num_hit = _experts_hit(model, turns["own"], scenario)
-    else:
+    router = SkewedRouters(model, run.seed) if scenario.router == "skewed" else nullcontext()
+    with router:
         runs = take_turns(run, taking, scenario)
-        num_hit = _experts_hit(model, turns["own"], scenario)
+        shape = (scenario.batch, scenario.num_canvas)
+        canvas = _random_ids(run, shape).to(run.scale.device)
+        num_hit = count_experts_hit(model, prompts_of(run)[scenario.num_prefix], canvas)
     prefix = scenario.num_prefix + scenario.num_typed
     parts = step_parts(config, weight_format, scenario.num_canvas, prefix, scenario.batch, num_hit)
     return {
@@ -149,13 +175,6 @@ def _scenario(
         "step": _floor(run, parts),
         "runs": runs,
     }
-
-
-def _experts_hit(model: DiffusionGemma, turn: Turn, scenario: Scenario) -> float | None:
-    """Different experts a layer in one step, counted; None where a graph runs the routers."""
-    with CountedExperts(model) as counted:
-        turn(scenario._replace(num_steps=1, num_typed=0))
-    return counted.mean_hit or None
 
 
 def _floor(run: Run, parts: list[Part]) -> Data:
@@ -197,12 +216,8 @@ def _prefills(
 def _agreement(run: Run, own: OwnModel, peer: TransformersModel) -> Data:
     """How close both models' logits are, on one canvas; random weights route on a knife's edge."""
     prompt = prompts_of(run)[run.scale.prefixes[0]]
-    generator = torch.Generator().manual_seed(run.seed + 1)
-    shape = (1, run.scale.config.canvas_length)
-    canvas = torch.randint(run.scale.config.vocab_size - 3, shape, generator=generator)
-    canvas = canvas.to(run.scale.device)
-    with using("triton"):
-        got = own.logits(prompt, canvas)
+    canvas = _random_ids(run, (1, run.scale.config.canvas_length)).to(run.scale.device)
+    got = own.logits(prompt, canvas)
     want = peer.logits(prompt, canvas)
     return {
         "relative_error": float((got - want).norm() / want.norm()),

@@ -8,25 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from infill_kernels import backend
+from infill_kernels.backend import VARIABLE, forget_choices
 
-Choice = Literal["triton", "reference"]
+Wish = Literal["auto", "triton", "reference"]
 
 
 @contextmanager
-def using(choice: Choice) -> Iterator[None]:
-    """Within it, operations run as told wherever the device and the dtype allow it."""
-    before = os.environ.get("INFILL_KERNELS")
-    _tell(choice)
+def using(wish: Wish) -> Iterator[None]:
+    """Within it, operations run as told wherever the device and the dtype allow it.
+
+    "auto" is what the engine does by itself: kernels, if they prove themselves on the model.
+    """
+    before = os.environ.get(VARIABLE)
+    _tell(wish)
     try:
         yield
     finally:
         _tell(before)
 
 
-def _tell(choice: str | None) -> None:
-    if choice is None:
-        os.environ.pop("INFILL_KERNELS", None)
+def _tell(wish: str | None) -> None:
+    if wish is None:
+        os.environ.pop(VARIABLE, None)
     else:
-        os.environ["INFILL_KERNELS"] = choice
-    backend.forget_choices()
+        os.environ[VARIABLE] = wish
+    forget_choices()

@@ -15,7 +15,7 @@ from benchmarks.gpu.floors import Part
 from benchmarks.gpu.kernel_choice import using
 from benchmarks.gpu.op import Arguments, Draw, Function, Op, bytes_of, plain
 from benchmarks.gpu.ops import all_ops
-from benchmarks.gpu.run import Data, Run, reason
+from benchmarks.gpu.run import Data, Run
 from benchmarks.gpu.timing import times_us
 
 _FEWEST_COPIES, _MOST_COPIES = 2, 48
@@ -37,8 +37,7 @@ def time_all(run: Run, data: Data) -> None:
                 _time_op(run, op, *found, lines)
             # One kernel that does not run must not hide the others' times.
             except Exception as error:
-                lines.append({"op": op.name, "why": reason(error)})
-                run.log(f"{op.name}: {reason(error)}")
+                lines.append({"op": op.name, "why": run.note_failure(op.name, error)})
             run.free_memory()
 
 

@@ -4,6 +4,7 @@ The one place that knows how the engine runs a model. Measures nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from torch import Tensor
 from benchmarks.gpu.timing import wait
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.denoising import denoise
-from infill_engine.forward import EagerForward, Forward
+from infill_engine.forward import Forward
+from infill_engine.forward.choice import choose_forward
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.kv_cache import KVCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -23,10 +25,22 @@ NEVER_SURE = 1e-30  # nats of a mean entropy that no canvas of random weights fa
 class OwnModel:
     """One model with one cached prompt. Not safe for several threads."""
 
-    def __init__(self, model: DiffusionGemma, seed: int) -> None:
+    def __init__(self, model: DiffusionGemma, seed: int, capacity_tokens: int) -> None:
+        """Run a model as the engine would: captured with kernels, if these serve, else eagerly.
+
+        Args:
+            model: on the device it runs on.
+            seed: of noise and draws.
+            capacity_tokens: the longest prompt.
+        """
         self._model = model
-        self._forward: Forward = EagerForward(model)
+        # Shapes are captured when first asked for: the first turn, which is not counted.
+        self._forward: Forward = choose_forward(model, capacity_tokens, (), lambda _text, _s: None)
         self._random = SeededRandom(seed, model.config.vocab_size, self._forward.canvas_device)
+
+    def describe(self) -> dict[str, Any]:
+        """How it runs."""
+        return self._forward.describe()
 
     @property
     def num_tokens(self) -> int:

@@ -61,6 +61,7 @@ def step_points(results: Mapping[str, Any]) -> list[Point]:
 def draw_roofline(results: Mapping[str, Any], path: Path) -> None:
     """Write the plot."""
     figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
+    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="TFLOP/s")
     _draw_operations(operation_points(results), axes)
     for point in step_points(results):
         marker = "*" if point.label.startswith("step") else "X"
@@ -68,7 +69,6 @@ def draw_roofline(results: Mapping[str, Any], path: Path) -> None:
         axes.plot(*place, marker, markersize=13, label=point.label, zorder=3)
     _draw_roof(results["stages"].get("ceilings", {}), axes)
     title = f"What was reached on {results['gpu']['name']}"
-    axes.set(xscale="log", yscale="log", xlabel="operations per byte", ylabel="TFLOP/s")
     axes.set_title(title if results["scale"] != "toy" else f"{title} (a toy's dry run)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small", ncols=2)
@@ -95,7 +95,8 @@ def _draw_roof(ceilings: Mapping[str, Any], axes: Axes) -> None:
         return
     peak, bandwidth = ceilings["flop_per_s"], ceilings["bytes_per_s"]
     left, right = axes.get_xlim()
-    ridge, left = peak / bandwidth, max(left, 1e-2)
+    ridge = peak / bandwidth
+    left = min(left, ridge / 4)
     right = max(right, 4 * ridge)
     heights = [left * bandwidth / _TERA, peak / _TERA, peak / _TERA]
     label = f"{bandwidth / _TERA:.2f} TB/s, {peak / _TERA:.0f} TFLOP/s"

@@ -4,11 +4,16 @@ Random weights say nothing of quality; they make every product as costly as the 
 rows almost evenly, which is the most that a step can have to read. Knows no checkpoint.
 """
 
+from typing import Any
+
 import torch
+from infill_kernels.moe_weights import ExpertMatrices, pack_float8, pack_int4
+from infill_kernels.moe_weights import WeightFormat as KernelFormat
 from torch import Tensor, nn
 
 from benchmarks.gpu.floors import WeightFormat
 from benchmarks.gpu.scale import Scale
+from infill_engine.kv_cache import KVCache
 from infill_engine.model.config import ModelConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.model.layers import Router
@@ -24,27 +29,48 @@ def build_model(scale: Scale, seed: int, weight_format: WeightFormat = "bf16") -
     """
     with torch.device("meta"):
         model = DiffusionGemma(scale.config)
+        if weight_format != "bf16":
+            _use_packed_layers(model, weight_format)
     generator = torch.Generator(device=scale.device).manual_seed(seed)
     for module in model.modules():
-        fill_module(module, scale, generator)
-    model = model.requires_grad_(False).eval()
-    if weight_format != "bf16":
-        pack_model(model, weight_format)
-    return model
+        if hasattr(module, "matrices"):
+            _fill_packed(module, scale, generator)
+        else:
+            _fill(module, scale, generator)
+    return model.requires_grad_(False).eval()
 
 
-def fill_module(module: nn.Module, scale: Scale, generator: torch.Generator) -> None:
+def _use_packed_layers(model: DiffusionGemma, weight_format: WeightFormat) -> None:
+    """Replace the layers that a checkpoint of floats rounded to this format would have packed."""
+    from infill_engine.checkpoint.packing import forms_of_floats
+    from infill_engine.model.packed_layers import use_packed_layers
+
+    from infill_engine.checkpoint import layout
+
+    assert weight_format != "bf16"
+    forms = forms_of_floats(layout.decoder_tensors(model.config), weight_format)
+    use_packed_layers(model, {layout.parameter_name(name): form for name, form in forms.items()})
+
+
+def _fill(module: nn.Module, scale: Scale, generator: torch.Generator) -> None:
     """Materialise the tensors that are the module's own: matrices random, the others ones."""
     for name, parameter in list(module.named_parameters(recurse=False)):
-        filled = _filled(parameter, scale, generator)
+        filled = _filled(parameter.shape, scale, generator)
         setattr(module, name, nn.Parameter(filled, requires_grad=False))
     for name, buffer in list(module.named_buffers(recurse=False)):
-        setattr(module, name, _filled(buffer, scale, generator))
+        setattr(module, name, _filled(buffer.shape, scale, generator))
 
 
-def pack_model(model: DiffusionGemma, weight_format: WeightFormat) -> None:
-    """Replace the layers' matrices by packed ones, layer by layer. Modifies the model."""
-    raise NotImplementedError(f"{weight_format} models cannot be packed in memory yet")
+def _fill_packed(module: Any, scale: Scale, generator: torch.Generator) -> None:
+    """The same random numbers, rounded as a checkpoint's would be."""
+    matrices: ExpertMatrices = module.matrices
+    group = None if matrices.group == matrices.num_columns else matrices.group
+    weight = _filled(torch.Size(matrices.shape), scale, generator)
+    if matrices.format == KernelFormat.FLOAT8:
+        packed = pack_float8(weight, group)
+    else:
+        packed = pack_int4(weight, matrices.group)
+    module.values, module.scales = packed.values, packed.scales
 
 
 class SkewedRouters:
@@ -75,34 +101,27 @@ class SkewedRouters:
         self._kept.clear()
 
 
-class CountedExperts:
-    """Within it, notes how many experts each layer's router chose, in the last pass."""
+def count_experts_hit(model: DiffusionGemma, prompt: list[int], canvas_ids: Tensor) -> float:
+    """Different experts that a layer reads for a canvas behind a prompt, in the mean over layers.
 
-    def __init__(self, model: DiffusionGemma) -> None:
-        self._model = model
-        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
-        self._chosen: dict[int, Tensor] = {}
+    Counted in a pass of its own, operation by operation: a captured graph tells nothing.
+    """
+    cache = KVCache(model.config, model.dtype, model.device)
+    cache.expect(prompt, canvas_ids.shape[1])
+    chosen: list[Tensor] = []
 
-    @property
-    def mean_hit(self) -> float:
-        """Different experts per layer, in the mean over layers."""
-        counts = [float(chosen.unique().numel()) for chosen in self._chosen.values()]
-        return sum(counts) / max(1, len(counts))
+    def note(_module: nn.Module, _inputs: object, out: tuple[Tensor, Tensor]) -> None:
+        chosen.append(out[1])
 
-    def __enter__(self) -> "CountedExperts":
-        """Listen."""
-        for idx, router in enumerate(routers(self._model)):
-
-            def note(_m: nn.Module, _i: object, out: tuple[Tensor, Tensor], idx: int = idx) -> None:
-                self._chosen[idx] = out[1]
-
-            self._hooks.append(router.register_forward_hook(note))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop listening."""
-        for hook in self._hooks:
-            hook.remove()
+    with torch.no_grad():
+        model.prefill(torch.tensor([prompt], device=model.device), cache)
+        hooks = [router.register_forward_hook(note) for router in routers(model)]
+        try:
+            model.denoise(canvas_ids, cache)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return sum(float(idx.unique().numel()) for idx in chosen) / len(chosen)
 
 
 def routers(model: DiffusionGemma) -> list[Router]:
@@ -110,6 +129,6 @@ def routers(model: DiffusionGemma) -> list[Router]:
     return [module for module in model.modules() if isinstance(module, Router)]
 
 
-def _filled(like: Tensor, scale: Scale, generator: torch.Generator) -> Tensor:
-    out = torch.empty(like.shape, dtype=scale.dtype, device=scale.device)
-    return out.normal_(0, _STD, generator=generator) if like.ndim > 1 else out.fill_(1.0)
+def _filled(shape: torch.Size, scale: Scale, generator: torch.Generator) -> Tensor:
+    out = torch.empty(shape, dtype=scale.dtype, device=scale.device)
+    return out.normal_(0, _STD, generator=generator) if len(shape) > 1 else out.fill_(1.0)

@@ -60,6 +60,13 @@ class Run:
         self._log.write(line + "\n")
         self._log.flush()
 
+    def note_failure(self, what: str, error: Exception) -> str:
+        """One line on the screen, where it happened in the log; returns the line's reason."""
+        why = reason(error)
+        self.log(f"{what} failed: {why}")
+        self._log.writelines(traceback.format_exception(error))
+        return why
+
     def do(self, name: str, stage: Callable[["Run", Data], None], share_left: float) -> None:
         """Run one stage within `share_left` of the time left, and write what there is.
 
@@ -83,8 +90,7 @@ class Run:
                 stage(self, data)
             # Whatever goes wrong in one stage, the others' numbers are worth having.
             except Exception as error:
-                data.update(status="failed", why=reason(error))
-                self._log.write(traceback.format_exc())
+                data.update(status="failed", why=self.note_failure(name, error))
         data["seconds"] = round(time.monotonic() - begin, 1)
         self.log(f"{name}: {data['status']} {data.get('why', '')}")
         self.free_memory()

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.gpu.kernel_choice import using
 from benchmarks.gpu.op import Arguments, Draw, Function, find
 from benchmarks.gpu.product_ops import TEMPERATURE, head_inputs
-from benchmarks.gpu.run import Data, Run, reason
+from benchmarks.gpu.run import Data, Run
 from infill_engine.model.config import ModelConfig
 from infill_engine.random_source import SeededRandom
 
@@ -29,13 +29,15 @@ def check_draws(run: Run) -> list[Data]:
     # One random row, repeated.
     arguments = head_inputs(Draw(config, _NUM_ROWS, 0, device, run.seed))
     arguments = (arguments[0][:1].expand(_NUM_ROWS, -1).contiguous(), *arguments[1:])
-    lines = [_line("plain", lambda: _plain_p(arguments[0], arguments[1], run.seed, num_draws))]
+    lines = [_line(run, "plain", lambda: _plain_p(arguments[0], arguments[1], run.seed, num_draws))]
     where = "sampler_fused" if device.type == "cuda" else "sampler"
     predict = find(f"infill_kernels.{where}:predict_tokens")
     if predict is None:
         lines.append({"sampler": where, "status": "not there"})
     else:
-        lines.append(_line(where, lambda: _predicted_p(predict, arguments, run.seed, num_draws)))
+        lines.append(
+            _line(run, where, lambda: _predicted_p(predict, arguments, run.seed, num_draws))
+        )
     for line in lines:
         run.log(f"draws, {line}")
     return lines
@@ -61,11 +63,11 @@ def chi_square_p(counts: Tensor, probabilities: Tensor) -> float:
     return float(torch.special.gammaincc(half_degrees, statistic.cpu() / 2))
 
 
-def _line(name: str, p_value: Callable[[], float]) -> Data:
+def _line(run: Run, name: str, p_value: Callable[[], float]) -> Data:
     try:
         found = p_value()
     except Exception as error:  # one sampler's failure must not hide the other
-        return {"sampler": name, "status": "failed", "why": reason(error)}
+        return {"sampler": name, "status": "failed", "why": run.note_failure(name, error)}
     return {"sampler": name, "p": found, "status": "ok" if found >= SMALLEST_P else "wrong"}
 
 

@@ -136,10 +136,12 @@ def share_weights(own: DiffusionGemma) -> Any:
     left = [name for name in found.missing_keys if "vision" not in name]
     if left or found.unexpected_keys:
         raise RuntimeError(f"not shared: {left}, not known there: {found.unexpected_keys}")
-    for module in model.modules():  # the image tower, which is never run
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            if parameter.is_meta:
-                setattr(module, name, nn.Parameter(torch.zeros(parameter.shape)))
+    for name in found.missing_keys:  # the image tower, which is never run
+        parent, _, leaf = name.rpartition(".")
+        module = model.get_submodule(parent)
+        if leaf in dict(module.named_parameters(recurse=False)):
+            empty = torch.zeros(module.get_parameter(leaf).shape)
+            setattr(module, leaf, nn.Parameter(empty, requires_grad=False))
     model = model.to(own.device).requires_grad_(False).eval()
     model.set_experts_implementation("grouped_mm")
     return model

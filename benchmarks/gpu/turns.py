@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.distribution import Distribution
 from benchmarks.gpu.own_model import OwnModel
-from benchmarks.gpu.run import Data, Run, reason
+from benchmarks.gpu.run import Data, Run
 from benchmarks.gpu.scenarios import Scenario
 from benchmarks.gpu.timing import clocked_ms
 from benchmarks.gpu.transformers_model import TransformersModel
@@ -90,7 +90,7 @@ def take_turns(run: Run, turns: dict[str, Turn], scenario: Scenario) -> dict[str
     found: dict[str, Data] = {}
     all_times: dict[str, list[Times]] = {}
     for name, turn in turns.items():
-        found[name] = _first(run, turn, scenario)
+        found[name] = _first(run, name, turn, scenario)
         if "why" not in found[name]:
             all_times[name] = []
     for round_idx in range(run.scale.num_rounds):
@@ -100,7 +100,7 @@ def take_turns(run: Run, turns: dict[str, Turn], scenario: Scenario) -> dict[str
             try:
                 all_times[name].append(turns[name](scenario))
             except Exception as error:  # the other runners go on
-                found[name]["why"] = reason(error)
+                found[name]["why"] = run.note_failure(f"{scenario.name}, {name}", error)
                 del all_times[name]
     for name, times in all_times.items():
         found[name] |= _summary(scenario, times)
@@ -114,7 +114,7 @@ def spread(times_ms: list[float]) -> Data:
     return {**summary, "raw": [round(taken, 3) for taken in times_ms]}
 
 
-def _first(run: Run, turn: Turn, scenario: Scenario) -> Data:
+def _first(run: Run, name: str, turn: Turn, scenario: Scenario) -> Data:
     is_cuda = run.scale.device.type == "cuda"
     if is_cuda:
         torch.cuda.reset_peak_memory_stats()
@@ -122,8 +122,8 @@ def _first(run: Run, turn: Turn, scenario: Scenario) -> Data:
     try:
         data["first_s"] = round(clocked_ms(lambda: turn(scenario), run.scale.device) / 1000, 2)
     except Exception as error:  # the other runners go on
-        data["why"] = reason(error)
-        run.log(f"{scenario.name}: {data['why']}")
+        data["why"] = run.note_failure(f"{scenario.name}, {name}", error)
+    if "why" in data:
         run.free_memory()
     if is_cuda:
         data["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)

@@ -19,12 +19,11 @@ from benchmarks.gpu.floors import (
     total_bytes,
     total_flop,
 )
-from benchmarks.gpu.random_model import CountedExperts, SkewedRouters, build_model
+from benchmarks.gpu.random_model import SkewedRouters, build_model, count_experts_hit
 from benchmarks.gpu.run import Data, Run
 from benchmarks.gpu.sampler_draws import SMALLEST_P, chi_square_p
 from benchmarks.gpu.scale import toy
 from benchmarks.gpu.targets import TARGETS, reached, verdict
-from infill_engine.kv_cache import KVCache
 from infill_engine.model.config import ModelConfig
 
 PUBLISHED = ModelConfig()
@@ -100,12 +99,7 @@ def test_same_seed_same_weights_and_a_skewed_router_hits_fewer_experts() -> None
     before = model.layers[0].router.proj.weight.clone()
 
     def hit() -> float:
-        cache = KVCache(scale.config, scale.dtype, scale.device)
-        cache.expect([1, 2, 3], 8)
-        with torch.no_grad(), CountedExperts(model) as counted:
-            model.prefill(torch.tensor([[1, 2, 3]]), cache)
-            model.denoise(torch.arange(8)[None], cache)
-        return counted.mean_hit
+        return count_experts_hit(model, [1, 2, 3], torch.arange(8)[None])
 
     even = hit()
     with SkewedRouters(model, seed=0):
@@ -148,11 +142,13 @@ def test_a_failing_stage_is_written_down_and_the_next_one_runs(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def dry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpu")
+    num_threads = torch.get_num_threads()
     arguments = ["benchmarks.gpu", "--toy", "--out", str(folder), "--minutes", "2"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", arguments)
         with pytest.raises(SystemExit) as end:
             main()
+    torch.set_num_threads(num_threads)
     assert end.value.code == 0
     return folder
 
