@@ -121,7 +121,7 @@ def empty(
     shape: tuple[int, int, int],
     weight_format: WeightFormat,
     group: int | None,
-    device: torch.device,
+    device: torch.device | None = None,
 ) -> ExpertMatrices:
     """Room for packed matrices [X, R, C], unset, to be filled with `put`.
 
@@ -129,7 +129,7 @@ def empty(
         shape: X, R and C.
         weight_format: not `DENSE`.
         group: columns that share a scale, None for one a row.
-        device: where; "meta" takes none and still knows its size.
+        device: where; "meta" takes no memory and still knows its size. None is torch's default.
 
     Raises:
         ValueError: C is no multiple of the group or of the numbers in a word.

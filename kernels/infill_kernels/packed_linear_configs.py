@@ -63,7 +63,8 @@ ENTRIES: tuple[LinearEntry, ...] = (
         64,
         TileConfig(32, 32, 64, 4, 5),
         TileConfig(32, 16, 64, 4, 5, True),
-        "As above, with up to two blocks of rows for twice the programs. Swapped, nvfp4 took stack.",
+        "As above, with up to two blocks of rows for twice the programs; swapped, nvfp4 would "
+        "spill.",
     ),
     LinearEntry(
         (80, 89, 90, 120),
