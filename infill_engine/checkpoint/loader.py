@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from infill_engine.api import OutOfMemory
 from infill_engine.checkpoint import layout
+from infill_engine.checkpoint.conversion.recipe import TensorSpec
 from infill_engine.checkpoint.int8 import quantize
 from infill_engine.checkpoint.packing import (
     Rounding,
@@ -24,6 +25,7 @@ from infill_engine.checkpoint.packing import (
     pack,
     round_and_pack,
 )
+from infill_engine.checkpoint.reader import TensorFiles
 from infill_engine.checkpoint.stored_weight import StoredWeight
 from infill_engine.checkpoint.weights import OfficialWeights
 from infill_engine.model.config import read_model_config
@@ -156,6 +158,20 @@ def _fill(
             parts = (round_and_pack(one.to(device), rounding, piece.name) for one in floats)
         for idx, part in enumerate(parts):
             stack.put(expert + idx, first_row, part)
+
+
+def stored_bytes(folder: Path) -> int:
+    """Bytes of a checkpoint's decoder, which serves as encoder too, as it is stored.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    files = TensorFiles(folder)
+    return sum(
+        TensorSpec(name, files.dtype(name), files.shape(name)).num_bytes
+        for name in files.names()
+        if name.startswith(layout.DECODER_PREFIX)
+    )
 
 
 def _read_int8(weights: OfficialWeights, name: str, device: torch.device) -> tuple[Tensor, Tensor]:

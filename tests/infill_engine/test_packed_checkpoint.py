@@ -59,7 +59,7 @@ def test_published_formats_stay_packed(tmp_path: Path, release: str) -> None:
     assert type(layer.router.proj).__name__ == "_Linear"
     widened = load_model(tmp_path, CPU, torch.float32)
     got = unpack(layer.experts.gate_up_proj.matrices)
-    want = widened.layers[0].experts.gate_up_proj
+    want = widened.get_parameter("layers.0.experts.gate_up_proj").detach()
     torch.testing.assert_close(got, want, rtol=2**-8 if release == "awq" else 1e-6, atol=0.0)
     assert_same_words(packed, widened, TOLERANCE.get(release, 1e-5))
 
