@@ -40,7 +40,7 @@ print(json.dumps({
     "gpu_bytes": torch.cuda.get_device_properties(0).total_memory if has_gpu else 0,
     "has_triton": find_spec("triton") is not None,
     "num_threads": EngineConfig().chosen_num_threads(),
-    "dtype": EngineConfig().precision().name,
+    "dtype": "" if has_gpu else EngineConfig().precision().name,
 }))
 """
 

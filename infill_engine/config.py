@@ -9,6 +9,8 @@ import torch
 
 from infill_engine.api import ConfigError
 from infill_engine.checkpoint import stores_int8
+from infill_engine.generation_config import read_generation_config
+from infill_engine.gpu_format import GpuFormat, available_bytes, choose_gpu_format, kernels_run
 from infill_engine.precision import DTYPES, Precision, choose_precision
 
 EMBEDDED = "embedded"
@@ -23,7 +25,8 @@ class EngineConfig:
     Attributes:
         model: "embedded", or the folder of a DiffusionGemma checkpoint.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-        dtype: "auto" (see `choose_precision`), "float32", "bfloat16" or "int8".
+        dtype: "auto" (see `choose_precision` and `gpu_format`), "float32", "bfloat16"; on a CPU
+            also "int8", on a GPU "fp8" and "int4".
         num_threads: CPU threads for matrix products, at least 1; None chooses.
         max_context_tokens: prompt tokens kept, at least 64; None takes the checkpoint's own.
     """
@@ -77,10 +80,35 @@ class EngineConfig:
         """The numbers to compute in.
 
         Raises:
-            ConfigError: the device and the dtype do not go together.
-            CheckpointError: config.json is missing or damaged.
+            ConfigError: the device or the checkpoint and the dtype do not go together.
+            CheckpointError: files are missing or damaged.
+            OutOfMemory: a GPU cannot hold the model; says what to do.
         """
+        on_gpu = self.gpu_format()
+        if on_gpu is not None:
+            return on_gpu.precision
         return choose_precision(self.dtype, self.torch_device(), stores_int8(self.folder))
+
+    def gpu_format(self) -> GpuFormat | None:
+        """What `precision` is on a GPU, and what else the choice knew; None on a CPU.
+
+        Raises:
+            InfillError: as `precision`.
+        """
+        device = self.torch_device()
+        if device.type == "cpu":
+            return None
+        context_tokens = self.max_context_tokens
+        if context_tokens is None:
+            context_tokens = read_generation_config(self.folder).max_context_tokens
+        return choose_gpu_format(
+            self.dtype,
+            device,
+            self.folder,
+            context_tokens,
+            available_bytes(device),
+            kernels_run(device),
+        )
 
     def chosen_num_threads(self) -> int:
         """CPU threads to use; by default one for every two logical CPUs, at most four.

@@ -19,19 +19,18 @@ from infill_engine.api import (
     InfillRequest,
     InfillResult,
     InfillUpdate,
-    OutOfMemory,
 )
 from infill_engine.canvas import Canvas
 from infill_engine.canvas_layout import CanvasLayout
-from infill_engine.checkpoint import load_model
 from infill_engine.config import EngineConfig
 from infill_engine.denoising import denoise
 from infill_engine.drafting import Drafter, JudgedDraft
 from infill_engine.forward.choice import choose_forward
 from infill_engine.generation_config import GenerationConfig, read_generation_config
+from infill_engine.gpu_format import GpuFormat
 from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
-from infill_engine.precision import Precision
+from infill_engine.model_loading import describe_weights, load_configured, out_of_memory
 from infill_engine.prompt.chat_prompt import ChatPrompt
 from infill_engine.prompt.prompt import Prompt, PromptStrategy
 from infill_engine.prompt.spm_prompt import SpmPrompt
@@ -51,6 +50,8 @@ _FINISH_REASONS: dict[Ending, FinishReason] = {
 
 class Engine:
     """One loaded model, one KV cache, one request at a time (others wait their turn)."""
+
+    _on_gpu: GpuFormat | None = None
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class Engine:
             generation: how to denoise, if not as the checkpoint says.
 
         Raises:
-            ConfigError: the device asked for is not there.
+            ConfigError: the device asked for is not there, or cannot compute as asked.
             CheckpointError: files are missing, damaged or do not fit.
             OutOfMemory: the device cannot hold the weights.
         """
@@ -110,17 +111,20 @@ class Engine:
         if config.max_context_tokens is not None:
             generation = replace(generation, max_context_tokens=config.max_context_tokens)
         tokenizer = Tokenizer.from_folder(config.folder)
-        precision = config.precision()
-        model = load_model(
-            config.folder, device, precision.dtype, progress, precision.has_int8_weights
-        )
+        model, on_gpu = load_configured(config, progress)
         if tokenizer.vocab_size > model.config.vocab_size:
             raise CheckpointError(
                 f"The tokenizer in {config.folder} has {tokenizer.vocab_size} ids, but the model's "
                 f"vocab_size is {model.config.vocab_size}. Fetch both from the same release."
             )
         model.requires_grad_(False).eval()
-        return cls(config, model, tokenizer, generation, progress or (lambda _what, _share: None))
+        report = progress or (lambda _what, _share: None)
+        try:
+            engine = cls(config, model, tokenizer, generation, report)
+        except (torch.OutOfMemoryError, MemoryError):
+            raise out_of_memory(on_gpu, device) from None
+        engine._on_gpu = on_gpu
+        return engine
 
     def infill(self, request: InfillRequest, cancel: CancelToken | None = None) -> InfillResult:
         """Fill the gap and return the final text; see `stream`."""
@@ -144,10 +148,7 @@ class Engine:
                 )
             except (torch.OutOfMemoryError, MemoryError):
                 self._cache.truncate(0)
-                raise OutOfMemory(
-                    f"The {self._device.type} ran out of memory. Lower max_context_tokens, close "
-                    "other programs that use it, or choose a smaller or quantized model."
-                ) from None
+                raise out_of_memory(self._on_gpu, self._device) from None
 
     def judge_context_draft(self, request: InfillRequest) -> JudgedDraft | None:
         """What the file suggests for the gap, for whoever calibrates; None where it does not."""
@@ -167,14 +168,10 @@ class Engine:
 
     def describe(self) -> dict[str, Any]:
         """What is running, for status displays."""
-        weights = self._model.weights()
-        has_int8 = any(weight.dtype == torch.int8 for weight in weights)
         return {
             "model": self._config.model,
             "device": str(self._device),
-            "dtype": Precision(self._model.dtype, has_int8).name,
-            "num_parameters": sum(w.numel() for w in weights),
-            "num_weight_bytes": sum(w.numel() * w.element_size() for w in weights),
+            **describe_weights(self._model, self._on_gpu),
             "canvas_length": self._model.config.canvas_length,
             "max_context_tokens": self._generation.max_context_tokens,
             "prompt": type(self._strategy).__name__,

@@ -1,8 +1,7 @@
 """In which numbers a checkpoint fits a GPU, and what to do when it fits in none.
 
 Pure arithmetic: whoever asks brings the free memory. Loads no torch. Knows nothing of how fast a
-format is or of what a device can multiply. The engine does not ask yet: as long as quantised
-weights are widened on loading, a smaller format saves no memory on the GPU.
+format is or of what a device can multiply; `gpu_format` asks when a model is loaded.
 """
 
 from dataclasses import dataclass
@@ -79,6 +78,30 @@ def choose_format(
     raise OutOfMemory(out_of_memory_sentence(free_vram_bytes, facts, context_tokens, name))
 
 
+def require_format(
+    free_vram_bytes: int, facts: CheckpointFacts, context_tokens: int, name: str, why: str
+) -> FormatChoice:
+    """Take a format that leaves no choice.
+
+    Args:
+        free_vram_bytes: what the device has left.
+        facts: of the checkpoint.
+        context_tokens: prompt tokens to keep.
+        name: the format, as `choose_format` names it.
+        why: what leaves no choice, such as "dtype asks for it".
+
+    Raises:
+        OutOfMemory: it does not fit; names the sizes and three ways out.
+    """
+    num_bytes = _weight_bytes(facts)[name] + _other_bytes(facts.config, context_tokens)
+    if num_bytes > free_vram_bytes:
+        raise OutOfMemory(out_of_memory_sentence(free_vram_bytes, facts, context_tokens, name))
+    reason = (
+        f"{name}, as {why}: {_needs(facts, name, context_tokens)}, of {_gb(free_vram_bytes)} free."
+    )
+    return FormatChoice(name, num_bytes, reason)
+
+
 def out_of_memory_sentence(
     free_vram_bytes: int, facts: CheckpointFacts, context_tokens: int, name: str
 ) -> str:
@@ -106,10 +129,12 @@ def out_of_memory_sentence(
     else:
         numbers = "choose a smaller model (`infill-ls model use embedded`)"
     most = _most_context_tokens(free_vram_bytes - sizes[name], config)
+    if most >= context_tokens:  # there was room by this arithmetic, and yet it ran out
+        most = context_tokens // 2
     if most >= _MIN_CONTEXT_TOKENS:
         context = f"lower max_context_tokens to {most}"
     else:
-        missing = sizes[name] + other_bytes - free_vram_bytes
+        missing = max(0, sizes[name] + other_bytes - free_vram_bytes)
         context = f"end what else uses the GPU's memory ({_gb(missing)} more are needed)"
     return (
         f"The model needs {_needs(facts, name, context_tokens)}, in {name}; "

@@ -39,6 +39,12 @@ def quantizable_config() -> ModelConfig:
     return tiny_config(hidden_size=64, intermediate_size=96, moe_intermediate_size=32)
 
 
+def packable_config() -> ModelConfig:
+    """The same with columns in whole tiles of 64, which the kernels want of nvfp4."""
+    sizes = {"head_dim": 16, "moe_intermediate_size": 64, "intermediate_size": 128}
+    return tiny_config(hidden_size=64, **sizes)
+
+
 def fp8_channel(weight: Array) -> Quantized:
     """`weight` float8_e4m3fn [N, K], `weight_scale` bfloat16 [N, 1]."""
     scale = torch.from_numpy(np.abs(weight).max(1, keepdims=True) / 448).bfloat16()
@@ -226,7 +232,10 @@ RELEASES: dict[str, tuple[Quantizer, dict[str, Any]]] = {
 
 
 def write_quantized_checkpoint(
-    folder: Path, release: str, are_experts_stacked: bool = False
+    folder: Path,
+    release: str,
+    are_experts_stacked: bool = False,
+    config: ModelConfig | None = None,
 ) -> dict[str, Tensor]:
     """Write a complete model folder.
 
@@ -234,12 +243,13 @@ def write_quantized_checkpoint(
         folder: made when missing.
         release: one of `RELEASES`.
         are_experts_stacked: leave the experts stacked floats, as some releases do.
+        config: sizes, `quantizable_config()` unless given.
 
     Returns:
         What each official decoder tensor stands for, float32.
     """
     quantize, quantization = RELEASES[release]
-    config = quantizable_config()
+    config = config or quantizable_config()
     stored: dict[str, Tensor] = {}
     meaning: dict[str, Tensor] = {}
     for short_name, tensor in tiny_model(config).state_dict().items():

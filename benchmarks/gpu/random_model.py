@@ -42,10 +42,9 @@ def build_model(scale: Scale, seed: int, weight_format: WeightFormat = "bf16") -
 
 def _use_packed_layers(model: DiffusionGemma, weight_format: WeightFormat) -> None:
     """Replace the layers that a checkpoint of floats rounded to this format would have packed."""
+    from infill_engine.checkpoint import layout
     from infill_engine.checkpoint.packing import forms_of_floats
     from infill_engine.model.packed_layers import use_packed_layers
-
-    from infill_engine.checkpoint import layout
 
     assert weight_format != "bf16"
     forms = forms_of_floats(layout.decoder_tensors(model.config), weight_format)

@@ -6,7 +6,7 @@ Knows nothing of tokenizers, prompts or sampling.
 """
 
 from infill_engine.checkpoint.layout import expected_tensors
-from infill_engine.checkpoint.loader import load_model, stores_int8
+from infill_engine.checkpoint.loader import load_model, stored_bytes, stores_int8
 from infill_engine.checkpoint.writer import save_checkpoint
 
-__all__ = ["expected_tensors", "load_model", "save_checkpoint", "stores_int8"]
+__all__ = ["expected_tensors", "load_model", "save_checkpoint", "stored_bytes", "stores_int8"]

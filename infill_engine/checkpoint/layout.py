@@ -68,6 +68,11 @@ def is_quantizable(name: str, shape: Shape) -> bool:
     return len(shape) >= 2 and ".router." not in name
 
 
+def is_packable(name: str, shape: Shape) -> bool:
+    """Whether a tensor is a matrix of a linear layer or of experts, and no router's."""
+    return is_quantizable(name, shape) and name != _EMBEDDING
+
+
 def _layer_tensors(config: ModelConfig, layer_idx: int) -> dict[str, Shape]:
     hidden, num_experts = config.hidden_size, config.num_experts
     expert_inner = config.moe_intermediate_size

@@ -1,7 +1,7 @@
 """A model folder becomes a model on a device: built without memory, filled tensor by tensor.
 
-Never holds the weights twice: each tensor is read, moved, widened and put in place before the
-next; quantised releases are widened on the way, unless they are int8 and computed with as such.
+Never holds the weights twice: each tensor is read, moved, changed and put in place before the
+next. Quantised releases are widened on the way, unless they are computed with as they are.
 On a CPU, what is stored as it is computed with is a view of the mapped file. Knows nothing of
 prompts or of how the model is used.
 """
@@ -16,13 +16,29 @@ from torch import Tensor, nn
 
 from infill_engine.api import OutOfMemory
 from infill_engine.checkpoint import layout
+from infill_engine.checkpoint.conversion.recipe import TensorSpec
 from infill_engine.checkpoint.int8 import quantize
+from infill_engine.checkpoint.packing import (
+    Rounding,
+    forms_of_floats,
+    forms_of_stored,
+    pack,
+    round_and_pack,
+)
+from infill_engine.checkpoint.reader import TensorFiles
 from infill_engine.checkpoint.stored_weight import StoredWeight
 from infill_engine.checkpoint.weights import OfficialWeights
 from infill_engine.model.config import read_model_config
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.model.int8_layers import use_int8_layers
-from infill_engine.model.quantization import read_weight_format
+from infill_engine.model.packed_layers import (
+    PackedForm,
+    Slot,
+    packed_matrices,
+    slot_of,
+    use_packed_layers,
+)
+from infill_engine.model.quantization import Packing, read_weight_format
 
 Progress = Callable[[str, float], None]
 
@@ -33,6 +49,7 @@ def load_model(
     dtype: torch.dtype,
     progress: Progress | None = None,
     has_int8_weights: bool = False,
+    packing: Packing | None = None,
 ) -> DiffusionGemma:
     """Load the weights of `folder` for inference.
 
@@ -47,6 +64,8 @@ def load_model(
         progress: called with what is being done and the share done, 0 to 1.
         has_int8_weights: keep matrices as int8 (see `model.int8_layers`), rounding those that are
             stored as floats; `dtype` must be float32 and the device a CPU.
+        packing: keep matrices packed (see `model.packed_layers`): as they are stored where the
+            checkpoint is quantised, whatever this names, else rounded to this: "fp8" or "int4".
 
     Raises:
         CheckpointError: a file is missing, damaged or does not fit; the message names it.
@@ -64,14 +83,26 @@ def load_model(
     # 2. Compare what is stored with what is needed.
     report("reading headers", 0.0)
     weights = OfficialWeights(folder, expected, how)
+    rounding: Rounding | None = None
+    if packing is not None:
+        if how is None:
+            assert packing != "nvfp4", "floats are not rounded to it"
+            rounding = packing
+        with torch.device("meta"):
+            use_packed_layers(model, _forms(weights, expected, rounding))
     # 3. Fill in the parameters.
-    num_bytes = _bytes_to_allocate(weights, expected, device, dtype, has_int8_weights)
+    num_bytes = _bytes_to_allocate(model, weights, expected, device, dtype, has_int8_weights)
     _check_memory(num_bytes, device)
     num_parameters, done = sum(math.prod(shape) for shape in expected.values()), 0
     try:
+        for matrices in packed_matrices(model):
+            matrices.allocate(device)
         for name, shape in expected.items():
             parameter_name = layout.parameter_name(name)
-            if has_int8_weights and layout.is_quantizable(name, shape):
+            slot = slot_of(model, parameter_name)
+            if slot is not None:
+                _fill(slot, weights, name, device, rounding)
+            elif has_int8_weights and layout.is_quantizable(name, shape):
                 values, scale = _read_int8(weights, name, device)
                 _place(model, parameter_name, values)
                 _place(model, parameter_name + layout.SCALE_SUFFIX, scale)
@@ -98,6 +129,51 @@ def stores_int8(folder: Path) -> bool:
     return how is not None and how.name == "int8"
 
 
+def _forms(
+    weights: OfficialWeights, expected: dict[str, layout.Shape], rounding: Rounding | None
+) -> dict[str, PackedForm]:
+    """How matrices are packed, by parameter."""
+    if rounding is None:
+        forms = forms_of_stored(weights, expected)
+    else:
+        forms = forms_of_floats(expected, rounding)
+    return {layout.parameter_name(name): form for name, form in forms.items()}
+
+
+def _fill(
+    slot: Slot, weights: OfficialWeights, name: str, device: torch.device, rounding: Rounding | None
+) -> None:
+    """Pack the pieces of a tensor on the device and copy each to where it belongs."""
+    stack = slot.matrices.matrices
+    for piece, found in weights.stored(name):
+        expert, rows = (*piece.place, slice(None))[:2] if piece.place else (0, slice(None))
+        assert isinstance(expert, int) and isinstance(rows, slice)
+        first_row = slot.first_row + (rows.start or 0)
+        if isinstance(found, StoredWeight):
+            packed = pack(found.to(device), slot.matrices.form)
+            parts = [packed.only(idx) for idx in range(packed.shape[0])]
+        else:
+            assert rounding is not None
+            floats = found.view(-1, *found.shape[-2:])
+            parts = (round_and_pack(one.to(device), rounding, piece.name) for one in floats)
+        for idx, part in enumerate(parts):
+            stack.put(expert + idx, first_row, part)
+
+
+def stored_bytes(folder: Path) -> int:
+    """Bytes of a checkpoint's decoder, which serves as encoder too, as it is stored.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    files = TensorFiles(folder)
+    return sum(
+        TensorSpec(name, files.dtype(name), files.shape(name)).num_bytes
+        for name in files.names()
+        if name.startswith(layout.DECODER_PREFIX)
+    )
+
+
 def _read_int8(weights: OfficialWeights, name: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """A matrix as int8, a view of the mapped file where it is stored so, and its row scales."""
     if weights.dtype(name) == "I8":
@@ -115,6 +191,7 @@ def _place(model: nn.Module, name: str, tensor: Tensor) -> None:
 
 
 def _bytes_to_allocate(
+    model: DiffusionGemma,
     weights: OfficialWeights,
     expected: dict[str, layout.Shape],
     device: torch.device,
@@ -123,8 +200,10 @@ def _bytes_to_allocate(
 ) -> int:
     """Bytes of the parameters that cannot be views of the mapped files."""
     as_stored = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}.get(dtype)
-    num_bytes = 0
+    num_bytes = sum(matrices.matrices.num_bytes for matrices in packed_matrices(model))
     for name, shape in expected.items():
+        if slot_of(model, layout.parameter_name(name)) is not None:
+            continue
         is_int8 = has_int8_weights and layout.is_quantizable(name, shape)
         if device.type != "cpu" or weights.dtype(name) != ("I8" if is_int8 else as_stored):
             num_bytes += math.prod(shape) * (1 if is_int8 else dtype.itemsize)

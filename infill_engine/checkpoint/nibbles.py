@@ -32,7 +32,7 @@ def unpack_words(words: Tensor, num_bits: int, num_columns: int) -> Tensor:
     in_bytes = words.reshape(-1).view(torch.uint8).view(*words.shape[:-1], -1)
     if num_bits == _BYTE_BITS:
         return in_bytes[..., :num_columns]
-    return _nibbles(in_bytes)[..., :num_columns]
+    return split_bytes(in_bytes)[..., :num_columns]
 
 
 def pack_words(numbers: Tensor, num_bits: int) -> Tensor:
@@ -60,9 +60,9 @@ def unpack_e2m1(packed: Tensor) -> Tensor:
     """uint8 [..., N / 2] to float32 [..., N]."""
     values = torch.tensor(E2M1_VALUES, device=packed.device)
     table = torch.cat([values, -values])
-    return table[_nibbles(packed).int()]
+    return table[split_bytes(packed).int()]
 
 
-def _nibbles(packed: Tensor) -> Tensor:
-    """uint8 [..., N / 2] to uint8 [..., N], low ones first."""
+def split_bytes(packed: Tensor) -> Tensor:
+    """uint8 [..., N / 2] to uint8 [..., N], 0 to 15, low nibbles first."""
     return torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2)

@@ -56,6 +56,14 @@ class OfficialWeights:
         (first, *others) = self._pieces[name]
         return None if others or first.name not in self._names else self._files.dtype(first.name)
 
+    def stored_as(self, name: str) -> WeightFormat | None:
+        """How all of a tensor's pieces are quantised; None when one is floats."""
+        return None if any(map(self._is_float, self._pieces[name])) else self._how
+
+    def is_reordered(self, name: str) -> bool:
+        """Whether a piece has groups that are no runs of columns."""
+        return any(f"{piece.name}_g_idx" in self._names for piece in self._pieces[name])
+
     def stored(self, name: str) -> Iterator[tuple[Piece, StoredWeight | Tensor]]:
         """The pieces of an official tensor in its order, on the CPU, backed by the files.
 

@@ -13,6 +13,9 @@ from infill_engine.api import CheckpointError
 
 FormatName = Literal["int8", "fp8", "packed_int", "awq", "nvfp4", "nvfp4_modelopt"]
 
+Packing = Literal["fp8", "int4", "nvfp4"]
+"""What matrices can be kept in while they are computed with on a GPU."""
+
 INT8_METHOD = "infill_int8"
 """`quant_method` of the project's own format: int8 with one float32 scale per output row."""
 

@@ -12,6 +12,9 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
+from infill_kernels.moe_configs import TileConfig
+from infill_kernels.moe_weights import ExpertMatrices
+
 # ruff: noqa: N803  (a kernel's constants are in capitals)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
@@ -32,6 +35,36 @@ class ExpertBlocks(NamedTuple):
     def max_blocks(self) -> int:
         """How many blocks there are at most, whatever the routing."""
         return self.experts.shape[0]
+
+
+class Work(NamedTuple):
+    """How much a grouped product has to do, sorted or not."""
+
+    blocks: ExpertBlocks | None
+    num_pairs: int
+    num_chosen: int
+    num_blocks: int  # at most
+
+    def arguments(self, unused: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pairs, experts and number of blocks for a kernel; `unused` where it reads none."""
+        return (unused, unused, unused) if self.blocks is None else self.blocks[:3]
+
+
+def work_of(
+    weights: ExpertMatrices, num_rows: int, blocks: ExpertBlocks | None, config: TileConfig
+) -> Work:
+    """What a product of sorted pairs has to do, or, without blocks, one of all rows by one matrix.
+
+    Raises:
+        ValueError: block sizes do not fit, or there are several experts and no blocks.
+    """
+    if blocks is None:
+        if weights.shape[0] != 1:
+            raise ValueError(f"rows of {weights.shape[0]} experts must be sorted into blocks")
+        config.check(weights, config.block_m)
+        return Work(None, num_rows, 1, -(-num_rows // config.block_m))
+    config.check(weights, blocks.block_m)
+    return Work(blocks, blocks.num_pairs, blocks.num_chosen, blocks.max_blocks)
 
 
 def most_blocks(num_pairs: int, num_experts: int, block_m: int) -> int:

@@ -34,11 +34,9 @@ class TileConfig(NamedTuple):
     is_swapped: bool = False  # see moe_tiles._add_product
 
     def fitted(self, weights: ExpertMatrices) -> "TileConfig":
-        """The same with `block_k` lowered to what divides packed columns and their groups."""
-        if weights.format == WeightFormat.DENSE:
-            return self
+        """The same with `block_k` lowered to what packed columns and their groups allow."""
         block_k = self.block_k
-        while block_k > _SMALLEST_K and (weights.num_columns % block_k or weights.group % block_k):
+        while block_k > _SMALLEST_K and not weights.takes(block_k):
             block_k //= 2
         return self._replace(block_k=block_k)
 
@@ -46,11 +44,10 @@ class TileConfig(NamedTuple):
         """Raise ValueError unless blocks were sorted for this and packed columns divide evenly."""
         if self.block_m != block_m:
             raise ValueError(f"blocks have {block_m} rows, the configuration {self.block_m}")
-        is_packed = weights.format != WeightFormat.DENSE
-        if is_packed and (weights.num_columns % self.block_k or weights.group % self.block_k):
+        if not weights.takes(self.block_k):
             raise ValueError(
-                f"block_k {self.block_k} must divide {weights.num_columns} columns and their "
-                f"groups of {weights.group}"
+                f"block_k {self.block_k} does not fit {weights.num_columns} columns in groups of "
+                f"{weights.group}, {weights.format.name}"
             )
 
 
@@ -105,13 +102,20 @@ def choose_config(
     """
     if gate_up.format != down.format:
         raise ValueError(f"formats differ: {gate_up.format!r} and {down.format!r}")
+    weight_format = table_format(gate_up.format)
     for entry in _all_entries() if entries is None else entries:
-        if (entry.chip, entry.format) == (chip, gate_up.format) and (
+        if (entry.chip, entry.format) == (chip, weight_format) and (
             pairs_per_expert <= entry.most_pairs
         ):
             config = entry.config
             return MoeConfig(config.gate_up.fitted(gate_up), config.down.fitted(down))
     raise ValueError(f"no configuration for chip {chip} and {gate_up.format!r}")
+
+
+def table_format(weight_format: WeightFormat) -> WeightFormat:
+    """Whose entries serve a format: all four-bit ones are as many bytes and unpacked alike."""
+    is_other = weight_format in (WeightFormat.INT4_ZEROS, WeightFormat.NVFP4)
+    return WeightFormat.INT4 if is_other else weight_format
 
 
 def read_entries(path: Path) -> tuple[Entry, ...]:

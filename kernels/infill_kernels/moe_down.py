@@ -10,9 +10,9 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from infill_kernels.moe_blocks import ExpertBlocks
+from infill_kernels.moe_blocks import ExpertBlocks, work_of
 from infill_kernels.moe_configs import TileConfig
-from infill_kernels.moe_tiles import grouped_product
+from infill_kernels.moe_tiles import block_and_tile, expert_and_pairs, grouped_product
 from infill_kernels.moe_weights import ExpertMatrices, two_units
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
@@ -24,8 +24,8 @@ from infill_kernels.moe_weights import ExpertMatrices, two_units
 def down(
     inner: Tensor,
     weights: ExpertMatrices,
-    routing_weights: Tensor,
-    blocks: ExpertBlocks,
+    routing_weights: Tensor | None,
+    blocks: ExpertBlocks | None,
     config: TileConfig,
 ) -> Tensor:
     """down(inner) * routing weight, of every (row, choice) pair.
@@ -35,8 +35,9 @@ def down(
     Args:
         inner: [N * K, I], contiguous, in the order of pairs.
         weights: [X, E, I] in any format.
-        routing_weights: [N, K] float32, contiguous.
-        blocks: the pairs sorted by expert, `config.block_m` a block.
+        routing_weights: [N, K] float32, contiguous; None without blocks: all are 1.
+        blocks: the pairs sorted by expert, `config.block_m` a block; None when X is 1 and every row
+            its only pair, so that there is nothing to sort. N may not be 0 then.
         config: block sizes.
 
     Returns:
@@ -46,27 +47,25 @@ def down(
         ValueError: shapes, strides, dtypes or block sizes do not fit each other.
     """
     _, size, num_inner = weights.shape
-    if inner.shape != (blocks.num_pairs, num_inner) or not inner.is_contiguous():
-        raise ValueError(f"inner must be contiguous [{blocks.num_pairs}, {num_inner}]")
-    shape = (blocks.num_pairs // blocks.num_chosen, blocks.num_chosen)
-    if routing_weights.shape != shape or not routing_weights.is_contiguous():
-        raise ValueError(f"routing weights must be contiguous {shape}: {routing_weights.shape}")
-    if routing_weights.dtype != torch.float32:
-        raise ValueError(f"routing weights must be float32, not {routing_weights.dtype}")
+    work = work_of(weights, inner.shape[0], blocks, config)
+    if inner.shape != (work.num_pairs, num_inner) or not inner.is_contiguous():
+        raise ValueError(f"inner must be contiguous [{work.num_pairs}, {num_inner}]")
+    shape = (work.num_pairs // work.num_chosen, work.num_chosen)
+    if (routing_weights is None) != (blocks is None):
+        raise ValueError("routing weights and blocks come together or not at all")
+    if routing_weights is not None:
+        _check_routing(routing_weights, shape)
     weights.check_for(inner)
-    config.check(weights, blocks.block_m)
     out = torch.empty(*shape, size, dtype=inner.dtype, device=inner.device)
-    grid = (blocks.max_blocks * triton.cdiv(size, config.block_n),)
+    grid = (work.num_blocks * triton.cdiv(size, config.block_n),)
     _down_kernel[grid](
         inner,
         weights.values,
         weights.scales,
-        routing_weights,
-        blocks.pairs,
-        blocks.experts,
-        blocks.num_blocks,
+        weights.scales if routing_weights is None else routing_weights,
+        *work.arguments(inner),
         out,
-        blocks.num_pairs,
+        work.num_pairs,
         two_units(inner.dtype),
         INNER=num_inner,
         SIZE=size,
@@ -76,10 +75,18 @@ def down(
         FORMAT=int(weights.format),
         GROUP=weights.group,
         IS_SWAPPED=config.is_swapped,
+        IS_SORTED=blocks is not None,
         num_warps=config.num_warps,
         num_stages=config.num_stages,
     )
     return out
+
+
+def _check_routing(routing_weights: Tensor, shape: tuple[int, int]) -> None:
+    if routing_weights.shape != shape or not routing_weights.is_contiguous():
+        raise ValueError(f"routing weights must be contiguous {shape}: {routing_weights.shape}")
+    if routing_weights.dtype != torch.float32:
+        raise ValueError(f"routing weights must be float32, not {routing_weights.dtype}")
 
 
 @triton.jit
@@ -102,14 +109,16 @@ def _down_kernel(
     FORMAT: tl.constexpr,
     GROUP: tl.constexpr,
     IS_SWAPPED: tl.constexpr,
+    IS_SORTED: tl.constexpr,
 ) -> None:
     num_tiles: tl.constexpr = (SIZE + BLOCK_N - 1) // BLOCK_N
-    block = tl.program_id(0) // num_tiles
-    if block >= tl.load(num_blocks_ptr):
+    block, tile, num_blocks = block_and_tile(
+        num_blocks_ptr, num_pairs, num_tiles, BLOCK_M, IS_SORTED
+    )
+    if block >= num_blocks:
         return
-    columns = (tl.program_id(0) % num_tiles) * BLOCK_N + tl.arange(0, BLOCK_N)
-    expert = tl.load(experts_ptr + block).to(tl.int64)
-    pairs = tl.load(pairs_ptr + block * BLOCK_M + tl.arange(0, BLOCK_M))
+    columns = tile * BLOCK_N + tl.arange(0, BLOCK_N)
+    expert, pairs = expert_and_pairs(block, pairs_ptr, experts_ptr, BLOCK_M, IS_SORTED)
     is_pair = pairs < num_pairs
     dtype: tl.constexpr = inner_ptr.dtype.element_ty
     row_ptrs = inner_ptr + pairs.to(tl.int64)[:, None] * INNER
@@ -117,7 +126,8 @@ def _down_kernel(
         row_ptrs, is_pair, weight_ptr, scale_ptr, expert, columns, two_units,
         SIZE, INNER, BLOCK_M, BLOCK_N, BLOCK_K, FORMAT, GROUP, IS_SWAPPED, dtype,
     )  # fmt: skip
-    share = tl.load(routing_ptr + pairs, mask=is_pair, other=0.0)
+    if IS_SORTED:
+        total = total * tl.load(routing_ptr + pairs, mask=is_pair, other=0.0)[:, None]
     out_ptrs = out_ptr + pairs.to(tl.int64)[:, None] * SIZE + columns[None, :]
     mask = is_pair[:, None] & (columns < SIZE)[None, :]
-    tl.store(out_ptrs, (total * share[:, None]).to(dtype), mask=mask)
+    tl.store(out_ptrs, total.to(dtype), mask=mask)

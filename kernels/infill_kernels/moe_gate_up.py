@@ -8,9 +8,9 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from infill_kernels.moe_blocks import ExpertBlocks
+from infill_kernels.moe_blocks import ExpertBlocks, work_of
 from infill_kernels.moe_configs import TileConfig
-from infill_kernels.moe_tiles import gelu_tanh, grouped_product
+from infill_kernels.moe_tiles import block_and_tile, expert_and_pairs, gelu_tanh, grouped_product
 from infill_kernels.moe_weights import ExpertMatrices, two_units
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
@@ -19,7 +19,9 @@ from infill_kernels.moe_weights import ExpertMatrices, two_units
 # pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
 
 
-def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: TileConfig) -> Tensor:
+def gate_up(
+    x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks | None, config: TileConfig
+) -> Tensor:
     """gelu_tanh(gate(x)) * up(x) of every (row, choice) pair.
 
     Synchronizes: no. Sums are float32 and rounded once, after the activation.
@@ -27,7 +29,8 @@ def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: Ti
     Args:
         x: [N, E] bfloat16 or float16 (float32 in tests), contiguous along E, any row stride.
         weights: [X, 2I, E] in any format, gate rows first.
-        blocks: the pairs sorted by expert, `config.block_m` a block.
+        blocks: the pairs sorted by expert, `config.block_m` a block; None when X is 1 and every row
+            its only pair, so that there is nothing to sort. N may not be 0 then.
         config: block sizes; `block_n` counts rows of gate, and as many of up come along.
 
     Returns:
@@ -40,22 +43,20 @@ def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: Ti
     if x.ndim != 2 or x.shape[1] != size or x.stride(1) != 1:
         raise ValueError(f"x must be [N, {size}], contiguous along it: {x.shape}, {x.stride()}")
     weights.check_for(x)
-    config.check(weights, blocks.block_m)
+    work = work_of(weights, x.shape[0], blocks, config)
     inner = doubled // 2
-    out = torch.empty(blocks.num_pairs, inner, dtype=x.dtype, device=x.device)
-    grid = (blocks.max_blocks * triton.cdiv(inner, config.block_n),)
+    out = torch.empty(work.num_pairs, inner, dtype=x.dtype, device=x.device)
+    grid = (work.num_blocks * triton.cdiv(inner, config.block_n),)
     _gate_up_kernel[grid](
         x,
         weights.values,
         weights.scales,
-        blocks.pairs,
-        blocks.experts,
-        blocks.num_blocks,
+        *work.arguments(x),
         out,
         x.stride(0),
-        blocks.num_pairs,
+        work.num_pairs,
         two_units(x.dtype),
-        NUM_CHOSEN=blocks.num_chosen,
+        NUM_CHOSEN=work.num_chosen,
         INNER=inner,
         SIZE=size,
         BLOCK_M=config.block_m,
@@ -64,6 +65,7 @@ def gate_up(x: Tensor, weights: ExpertMatrices, blocks: ExpertBlocks, config: Ti
         FORMAT=int(weights.format),
         GROUP=weights.group,
         IS_SWAPPED=config.is_swapped,
+        IS_SORTED=blocks is not None,
         num_warps=config.num_warps,
         num_stages=config.num_stages,
     )
@@ -91,21 +93,21 @@ def _gate_up_kernel(
     FORMAT: tl.constexpr,
     GROUP: tl.constexpr,
     IS_SWAPPED: tl.constexpr,
+    IS_SORTED: tl.constexpr,
 ) -> None:
-    # Tiles of one block run side by side: they share its rows of x, and blocks of one expert are
-    # near enough to share its weights in L2.
     num_tiles: tl.constexpr = (INNER + BLOCK_N - 1) // BLOCK_N
-    block = tl.program_id(0) // num_tiles
-    if block >= tl.load(num_blocks_ptr):
+    block, tile, num_blocks = block_and_tile(
+        num_blocks_ptr, num_pairs, num_tiles, BLOCK_M, IS_SORTED
+    )
+    if block >= num_blocks:
         return
-    first = (tl.program_id(0) % num_tiles) * BLOCK_N
+    first = tile * BLOCK_N
     # Rows of gate and of up take turns, so that one product computes both and each pair of sums is
     # near each other in the end.
     turn = tl.arange(0, 2 * BLOCK_N)
     rows = first + turn // 2
     rows = tl.where(rows < INNER, rows + (turn % 2) * INNER, 0)
-    expert = tl.load(experts_ptr + block).to(tl.int64)
-    pairs = tl.load(pairs_ptr + block * BLOCK_M + tl.arange(0, BLOCK_M))
+    expert, pairs = expert_and_pairs(block, pairs_ptr, experts_ptr, BLOCK_M, IS_SORTED)
     is_pair = pairs < num_pairs
     dtype: tl.constexpr = x_ptr.dtype.element_ty
     row_ptrs = x_ptr + (pairs // NUM_CHOSEN).to(tl.int64)[:, None] * x_stride

@@ -21,6 +21,8 @@ from infill_kernels.moe_weights import WeightFormat
 DENSE = tl.constexpr(int(WeightFormat.DENSE))
 FLOAT8 = tl.constexpr(int(WeightFormat.FLOAT8))
 INT4 = tl.constexpr(int(WeightFormat.INT4))
+INT4_ZEROS = tl.constexpr(int(WeightFormat.INT4_ZEROS))
+NVFP4 = tl.constexpr(int(WeightFormat.NVFP4))
 
 
 @triton.jit
@@ -51,13 +53,27 @@ def _float8_halves(words: tl.tensor, DTYPE: tl.constexpr):
 
 
 @triton.jit
-def _int4_halves(words: tl.tensor, two_units: tl.tensor, DTYPE: tl.constexpr):
-    """The nibbles at bits 0 and 16 of each word, less 8: exact in every type.
+def _nibble_halves(
+    words: tl.tensor, two_units: tl.tensor, FORMAT: tl.constexpr, DTYPE: tl.constexpr
+):
+    """What the nibbles at bits 0 and 16 of each word stand for: exact in every type.
 
-    Set into the mantissa of 128 (float16: 1024), where the unit is the mantissa's last place.
+    Integers are set into the mantissa of 128 (float16: 1024), where the unit is the mantissa's last
+    place; with zero points the 128 stays for `_without_zeros`. e2m1 numbers come out times 2^-126
+    (float16: 2^-14), as they have fewer exponent bits and the same meaning of zero exponents.
     """
-    offset: tl.constexpr = 1032.0 if DTYPE == tl.float16 else 136.0
-    return _halves((words & 0x000F000F) | two_units, DTYPE) - offset
+    if FORMAT == NVFP4:
+        if DTYPE == tl.float16:
+            moved = (words << 9) & 0x0E000E00
+        else:
+            moved = (words << 6) & 0x01C001C0
+        halves = _halves(((words << 12) & -2147450880) | moved, DTYPE)
+    elif FORMAT == INT4_ZEROS:
+        halves = _halves((words & 0x000F000F) | two_units, DTYPE)
+    else:
+        offset: tl.constexpr = 1032.0 if DTYPE == tl.float16 else 136.0
+        halves = _halves((words & 0x000F000F) | two_units, DTYPE) - offset
+    return halves
 
 
 @triton.jit
@@ -99,21 +115,92 @@ def _weight_tile(
     else:
         columns = begin // 8 + tl.arange(0, BLOCK_K // 8)
         words = tl.load(matrix_ptr + rows[:, None] * (NUM_COLUMNS // 8) + columns[None, :])
-        first = _int4_halves(words, two_units, DTYPE)
-        second = _int4_halves(words >> 4, two_units, DTYPE)
-        third = _int4_halves(words >> 8, two_units, DTYPE)
-        fourth = _int4_halves(words >> 12, two_units, DTYPE)
+        first = _nibble_halves(words, two_units, FORMAT, DTYPE)
+        second = _nibble_halves(words >> 4, two_units, FORMAT, DTYPE)
+        third = _nibble_halves(words >> 8, two_units, FORMAT, DTYPE)
+        fourth = _nibble_halves(words >> 12, two_units, FORMAT, DTYPE)
         # [R, W, half, low bit of pair, high bit of pair] to [R, W, high, low, half] to [R, 8 W].
         pairs = tl.join(tl.join(first, second), tl.join(third, fourth))
         tile = tl.permute(pairs, (0, 1, 4, 3, 2)).reshape(BLOCK_ROWS, BLOCK_K)
-    if GROUP < NUM_COLUMNS:
+    if FORMAT == NVFP4:
+        word = tl.load(scale_ptr + (begin // 64) * NUM_ROWS + rows)
+        tile = _by_group(tile, _nvfp4_scales(word, DTYPE), True, BLOCK_ROWS, BLOCK_K, 4)
+    elif FORMAT == INT4_ZEROS:
+        tile = _without_zeros(
+            tile, scale_ptr, rows, begin, NUM_ROWS, BLOCK_ROWS, BLOCK_K, GROUP, DTYPE
+        )
+    elif GROUP < NUM_COLUMNS:
         group = begin // GROUP
         both = tl.load(scale_ptr + (group // 2) * NUM_ROWS + rows)
-        scale = ((both >> (16 * (group % 2))) << 16).to(tl.float32, bitcast=True)
+        if BLOCK_K > GROUP:  # two groups, and both of their scales in the word
+            scale = _halves(both, tl.float32)
+        else:
+            scale = ((both >> (16 * (group % 2))) << 16).to(tl.float32, bitcast=True)
         if FORMAT == FLOAT8:
             scale = scale * _float8_factor(DTYPE)
-        tile = tile * scale.to(DTYPE)[:, None]
+        if BLOCK_K > GROUP:
+            tile = _by_group(tile, scale.to(DTYPE), True, BLOCK_ROWS, BLOCK_K, 2)
+        else:
+            tile = tile * scale.to(DTYPE)[:, None]
     return tile
+
+
+@triton.jit
+def _by_group(
+    tile: tl.tensor,
+    numbers: tl.tensor,
+    IS_FACTOR: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    NUM_GROUPS: tl.constexpr,
+):
+    """A tile times, or less, one number [BLOCK_ROWS, NUM_GROUPS] for each group of a row."""
+    groups = tile.reshape(BLOCK_ROWS, NUM_GROUPS, BLOCK_K // NUM_GROUPS)
+    if IS_FACTOR:
+        groups = groups * numbers[:, :, None]
+    else:
+        groups = groups - numbers[:, :, None]
+    return groups.reshape(BLOCK_ROWS, BLOCK_K)
+
+
+@triton.jit
+def _without_zeros(
+    tile: tl.tensor,
+    scale_ptr: tl.tensor,
+    rows: tl.tensor,
+    begin: tl.tensor,
+    NUM_ROWS: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    GROUP: tl.constexpr,
+    DTYPE: tl.constexpr,
+):
+    """(tile - offset) * scale, both of a group; the difference is exact."""
+    num_groups: tl.constexpr = BLOCK_K // GROUP if BLOCK_K > GROUP else 1
+    groups = begin // GROUP + tl.arange(0, num_groups)
+    words = tl.load(scale_ptr + groups[None, :] * NUM_ROWS + rows[:, None])
+    offset = (words << 16).to(tl.float32, bitcast=True)
+    if DTYPE == tl.float16:
+        offset = offset + 896.0  # numbers were set into 1024 and not 128
+    scale = (words & -65536).to(tl.float32, bitcast=True)
+    tile = _by_group(tile, offset.to(DTYPE), False, BLOCK_ROWS, BLOCK_K, num_groups)
+    return _by_group(tile, scale.to(DTYPE), True, BLOCK_ROWS, BLOCK_K, num_groups)
+
+
+@triton.jit
+def _nvfp4_scales(words: tl.tensor, DTYPE: tl.constexpr):
+    """[R] words of four e4m3 numbers to [R, 4], times 2^100 (float16: 2^7).
+
+    With the tile's own factor products end 2^-26 (float16: 2^-7) off, far from what overflows.
+    """
+    first, second = _float8_halves(words, DTYPE), _float8_halves(words << 8, DTYPE)
+    # [R, half, pair] to [R, pair, half].
+    scales = tl.permute(tl.join(first, second), (0, 2, 1)).reshape(words.shape[0], 4)
+    if DTYPE == tl.float16:
+        scales = scales * 32768.0
+    else:
+        scales = (scales * 1.329227995784916e36) * 1.2676506002282294e30  # 2^120 and 2^100
+    return scales
 
 
 @triton.jit
@@ -152,12 +239,61 @@ def _finished(
     """[BLOCK_M, BLOCK_ROWS] float32, with what is constant along the matrix's rows applied."""
     if IS_SWAPPED:
         total = tl.trans(total)
-    if FORMAT != DENSE and GROUP == NUM_COLUMNS:
+    if FORMAT == NVFP4:
+        words = tl.load(
+            scale_ptr + (NUM_COLUMNS // 64) * NUM_ROWS + rows, mask=rows < NUM_ROWS, other=0
+        )
+        factor: tl.constexpr = 128.0 if DTYPE == tl.float16 else 67108864.0  # 2^7, 2^26
+        total = total * (words.to(tl.float32, bitcast=True) * factor)[None, :]
+    elif FORMAT != DENSE and FORMAT != INT4_ZEROS and GROUP == NUM_COLUMNS:
         scale = tl.load(scale_ptr + rows, mask=rows < NUM_ROWS, other=0.0)
         if FORMAT == FLOAT8:
             scale = scale * _float8_factor(DTYPE)
         total = total * scale[None, :]
     return total
+
+
+@triton.jit
+def block_and_tile(
+    num_blocks_ptr: tl.tensor,
+    num_pairs: tl.tensor,
+    NUM_TILES: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    IS_SORTED: tl.constexpr,
+):
+    """A program's block of rows and tile of the matrix, and how many blocks there are.
+
+    Sorted, tiles of one block run side by side: they share its rows of x, and blocks of one expert
+    are near enough to share its weights in L2. With a single matrix, blocks of one tile do, so that
+    its weights come from memory once and x, which is smaller, from L2.
+    """
+    if IS_SORTED:
+        num_blocks = tl.load(num_blocks_ptr)
+        block = tl.program_id(0) // NUM_TILES
+        tile = tl.program_id(0) % NUM_TILES
+    else:
+        num_blocks = (num_pairs + BLOCK_M - 1) // BLOCK_M
+        block = tl.program_id(0) % num_blocks
+        tile = tl.program_id(0) // num_blocks
+    return block, tile, num_blocks
+
+
+@triton.jit
+def expert_and_pairs(
+    block: tl.tensor,
+    pairs_ptr: tl.tensor,
+    experts_ptr: tl.tensor,
+    BLOCK_M: tl.constexpr,
+    IS_SORTED: tl.constexpr,
+):
+    """A block's expert and its pairs [BLOCK_M]; those of a single matrix are the rows in order."""
+    pairs = block * BLOCK_M + tl.arange(0, BLOCK_M)
+    if IS_SORTED:
+        expert = tl.load(experts_ptr + block).to(tl.int64)
+        pairs = tl.load(pairs_ptr + pairs)
+    else:
+        expert = tl.full((), 0, tl.int64)
+    return expert, pairs
 
 
 @triton.jit
@@ -185,8 +321,14 @@ def grouped_product(
     `is_row` [BLOCK_M] denies count as zeros. `weight_ptr` and `scale_ptr` are of all experts.
     """
     per_word: tl.constexpr = 1 if FORMAT == DENSE else (4 if FORMAT == FLOAT8 else 8)
+    # Scales, or words of them, that a row of the matrix has.
+    num_scales: tl.constexpr = (
+        NUM_COLUMNS // 64 + 1
+        if FORMAT == NVFP4
+        else (NUM_COLUMNS // GROUP if FORMAT == INT4_ZEROS else (NUM_COLUMNS // GROUP + 1) // 2)
+    )
     matrix_ptr = weight_ptr + expert * (NUM_ROWS * NUM_COLUMNS // per_word)
-    scale_ptr += expert * (NUM_ROWS * ((NUM_COLUMNS // GROUP + 1) // 2))
+    scale_ptr += expert * (NUM_ROWS * num_scales)
     if IS_SWAPPED:
         total = tl.zeros((BLOCK_ROWS, BLOCK_M), tl.float32)
     else:

@@ -13,7 +13,7 @@ from infill_engine.config import EngineConfig
     ("setting", "message"),
     [
         ({"device": "tpu"}, "device is 'tpu'; allowed are auto, cpu, cuda, cuda:N"),
-        ({"dtype": "int4"}, "dtype is 'int4'; allowed are auto, float32, bfloat16, int8"),
+        ({"dtype": "int2"}, "dtype is 'int2'; allowed are auto, float32, bfloat16, int8"),
         ({"num_threads": 0}, "num_threads is 0; it must be at least 1"),
         ({"max_context_tokens": 10}, "max_context_tokens is 10; it must be at least 64"),
     ],

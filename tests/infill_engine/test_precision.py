@@ -9,9 +9,8 @@ from infill_engine import precision
 from infill_engine.api import ConfigError
 from infill_engine.checkpoint import load_model, stores_int8
 from infill_engine.config import EngineConfig
-from infill_engine.kv_cache import KVCache
-from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.precision import Precision, choose_precision
+from tests.model_outputs import hidden_states
 from tests.tiny_checkpoint import write_tiny_checkpoint
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -53,19 +52,6 @@ def test_what_is_asked_for_is_taken() -> None:
 def test_the_embedded_model_is_stored_in_int8() -> None:
     assert stores_int8(EngineConfig().folder)
     assert EngineConfig(device="cpu", dtype="int8").precision() == INT8
-
-
-def hidden_states(model: DiffusionGemma) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of a prompt in two pieces, and of a canvas behind it."""
-    cache = KVCache(model.config, model.dtype, CPU)
-    tokens = torch.arange(7, 52).unsqueeze(0)
-    parts: list[torch.Tensor] = []
-    for piece in (tokens[:, :20], tokens[:, 20:]):
-        cache.expect(piece[0].tolist(), 16)
-        parts.append(model.prefill(piece, cache))
-    canvas = torch.arange(60, 76).unsqueeze(0)
-    beliefs = model.soft_embed((torch.arange(384) == torch.arange(80, 96)[:, None]).float())
-    return torch.cat(parts, dim=1), model.logits(model.denoise(canvas, cache, beliefs[None]))
 
 
 @pytest.mark.parametrize("is_stored_int8", [True, False])

@@ -5,6 +5,7 @@ for tests/kernels/interpreted; how fast they come only a GPU can say.
 """
 
 import sys
+from typing import NamedTuple
 
 import pytest
 
@@ -14,20 +15,37 @@ if sys.platform != "linux":
 
 from infill_kernels.moe_blocks import _sort_kernel
 from infill_kernels.moe_combine import _combine_kernel, _sum_kernel
-from infill_kernels.moe_configs import BUILT_IN, SHARED_MEMORY, Entry, TileConfig
+from infill_kernels.moe_configs import BUILT_IN, SHARED_MEMORY, Entry, TileConfig, table_format
 from infill_kernels.moe_down import _down_kernel
 from infill_kernels.moe_gate_up import _gate_up_kernel
 from infill_kernels.moe_router import _choose_kernel
 from infill_kernels.moe_weights import WeightFormat
+from infill_kernels.packed_linear_configs import ENTRIES, LinearEntry
 
 from tests.kernels.ahead_of_time import Footprint, compile_for
 
-HIDDEN, INNER, EXPERTS, CHOSEN, GROUP = 2816, 704, 128, 8, 64
+HIDDEN, INNER, EXPERTS, CHOSEN = 2816, 704, 128, 8
+DENSE_INNER, QUERY = 2112, 4096
 WARPS_PER_CHIP_REGISTERS = 65_536 // 32
 
 
+class Sizes(NamedTuple):
+    """Of one matrix, with the scales that a release brings."""
+
+    rows: int
+    columns: int
+    group: int  # `columns` for one scale a row
+
+
+GROUPS = {WeightFormat.INT4: 64, WeightFormat.INT4_ZEROS: 64, WeightFormat.NVFP4: 16}
+
+
+def published(columns: int, rows: int, weight_format: WeightFormat, group: int = 0) -> Sizes:
+    return Sizes(rows, columns, group or GROUPS.get(weight_format, columns))
+
+
 def product_arguments(weight_format: WeightFormat) -> dict[str, str]:
-    """int4 has a scale a group, fp8 one a row."""
+    """Four-bit weights have words of scales, fp8 a number a row."""
     values = "*bf16" if weight_format == WeightFormat.DENSE else "*i32"
     scales = {WeightFormat.DENSE: "*bf16", WeightFormat.FLOAT8: "*fp32"}.get(weight_format, "*i32")
     blocks = {"pairs_ptr": "*i32", "experts_ptr": "*i32", "num_blocks_ptr": "*i32"}
@@ -37,28 +55,41 @@ def product_arguments(weight_format: WeightFormat) -> dict[str, str]:
 
 
 def compile_product(
-    chip: int, weight_format: WeightFormat, is_gate_up: bool, config: TileConfig
+    chip: int,
+    weight_format: WeightFormat,
+    is_gated: bool,
+    config: TileConfig,
+    sizes: Sizes,
+    is_sorted: bool = True,
 ) -> Footprint:
-    columns = HIDDEN if is_gate_up else INNER
     constants = {
-        "INNER": INNER,
-        "SIZE": HIDDEN,
+        "INNER": sizes.rows // 2 if is_gated else sizes.columns,
+        "SIZE": sizes.columns if is_gated else sizes.rows,
         "BLOCK_M": config.block_m,
         "BLOCK_N": config.block_n,
         "BLOCK_K": config.block_k,
         "FORMAT": int(weight_format),
-        "GROUP": GROUP if weight_format == WeightFormat.INT4 else columns,
+        "GROUP": sizes.group,
         "IS_SWAPPED": config.is_swapped,
+        "IS_SORTED": is_sorted,
     }
-    if is_gate_up:
-        constants["NUM_CHOSEN"] = CHOSEN
-    kernel = _gate_up_kernel if is_gate_up else _down_kernel
+    if is_gated:
+        constants["NUM_CHOSEN"] = CHOSEN if is_sorted else 1
+    kernel = _gate_up_kernel if is_gated else _down_kernel
     arguments = {
         name: kind
         for name, kind in product_arguments(weight_format).items()
         if name in kernel.arg_names
     }
     return compile_for(chip, kernel, arguments, constants, config.num_warps, config.num_stages)
+
+
+def check_product(footprint: Footprint, chip: int, config: TileConfig) -> None:
+    check(footprint, chip, config.num_warps)
+    loop = footprint.ttgir[footprint.ttgir.index("scf.for") :]
+    loop = loop[: loop.index("scf.yield")]
+    assert "tt.load" not in loop, "a load within the loop makes each turn wait for memory"
+    assert "async_copy_global_to_local" in loop
 
 
 def check(footprint: Footprint, chip: int, num_warps: int) -> None:
@@ -71,16 +102,53 @@ def name(entry: Entry) -> str:
     return f"sm_{entry.chip}-{entry.format.name.lower()}-{entry.most_pairs:g}"
 
 
+FOUR_BITS = [
+    (WeightFormat.INT4, 32),
+    (WeightFormat.INT4_ZEROS, 32),
+    (WeightFormat.INT4_ZEROS, 64),
+    (WeightFormat.NVFP4, 16),
+]
+SHAPES = {True: (HIDDEN, 2 * INNER), False: (INNER, HIDDEN)}
+DENSE_SHAPES = {True: (HIDDEN, 2 * DENSE_INNER), False: (QUERY, HIDDEN)}
+PRODUCTS = pytest.mark.parametrize("is_gated", [True, False], ids=["gate_up", "down"])
+
+
 @pytest.mark.parametrize("entry", BUILT_IN, ids=name)
-@pytest.mark.parametrize("is_gate_up", [True, False], ids=["gate_up", "down"])
-def test_products(entry: Entry, is_gate_up: bool) -> None:
-    config = entry.config.gate_up if is_gate_up else entry.config.down
-    footprint = compile_product(entry.chip, entry.format, is_gate_up, config)
-    check(footprint, entry.chip, config.num_warps)
-    loop = footprint.ttgir[footprint.ttgir.index("scf.for") :]
-    loop = loop[: loop.index("scf.yield")]
-    assert "tt.load" not in loop, "a load within the loop makes each turn wait for memory"
-    assert "async_copy_global_to_local" in loop
+@PRODUCTS
+def test_products(entry: Entry, is_gated: bool) -> None:
+    config = entry.config.gate_up if is_gated else entry.config.down
+    sizes = published(*SHAPES[is_gated], entry.format)
+    footprint = compile_product(entry.chip, entry.format, is_gated, config, sizes)
+    check_product(footprint, entry.chip, config)
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in BUILT_IN if entry.format == WeightFormat.INT4], ids=name
+)
+@pytest.mark.parametrize(("weight_format", "group"), FOUR_BITS)
+@PRODUCTS
+def test_products_of_other_four_bits(
+    entry: Entry, weight_format: WeightFormat, group: int, is_gated: bool
+) -> None:
+    config = entry.config.gate_up if is_gated else entry.config.down
+    sizes = published(*SHAPES[is_gated], weight_format, group)
+    footprint = compile_product(entry.chip, weight_format, is_gated, config, sizes)
+    check_product(footprint, entry.chip, config)
+
+
+@pytest.mark.parametrize("chip", SHARED_MEMORY)
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.most_rows:g}")
+@pytest.mark.parametrize(("weight_format", "group"), [(WeightFormat.FLOAT8, 0), *FOUR_BITS])
+@PRODUCTS
+def test_products_of_one_matrix(
+    chip: int, entry: LinearEntry, weight_format: WeightFormat, group: int, is_gated: bool
+) -> None:
+    if chip not in entry.chips or table_format(weight_format) not in entry.formats:
+        return
+    config = entry.gated if is_gated else entry.linear
+    sizes = published(*DENSE_SHAPES[is_gated], weight_format, group)
+    footprint = compile_product(chip, weight_format, is_gated, config, sizes, is_sorted=False)
+    check_product(footprint, chip, config)
 
 
 @pytest.mark.parametrize("chip", SHARED_MEMORY)

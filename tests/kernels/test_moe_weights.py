@@ -13,8 +13,10 @@ from infill_kernels.moe_configs import (
     chip_of,
     choose_config,
     read_entries,
+    table_format,
 )
 from infill_kernels.moe_weights import ExpertMatrices, WeightFormat
+from infill_kernels.published_weights import join_int4_zeros, join_nvfp4
 from torch import Tensor
 
 
@@ -57,6 +59,43 @@ def test_what_a_checkpoint_stores_is_kept_exactly() -> None:
     assert torch.equal(unpacked, values.float() * scale)
 
 
+def test_four_bits_of_published_releases_are_kept_exactly() -> None:
+    codes = torch.arange(16).repeat(2, 3, 12)  # 192 columns
+    scales = normal(2, 3, 3, seed=1).abs().bfloat16()
+    zeros = torch.tensor([0, 7, 16]).expand(2, 3, 3)
+    packed = join_int4_zeros(codes, zeros, scales, 64)
+    want = (codes - zeros.repeat_interleave(64, dim=2)) * scales.float().repeat_interleave(64, 2)
+    assert torch.equal(moe_weights.unpack(packed), want)
+
+    halves = torch.tensor([0, 1, 2, 3, 4, 6, 8, 12]) / 2
+    values = torch.cat([halves, -halves])[codes]
+    scales = (normal(2, 3, 12, seed=1).abs() * 100).to(torch.float8_e4m3fn)
+    overall = normal(2, 3, seed=2).abs()
+    packed = join_nvfp4(codes, scales, overall)
+    factors = scales.float() * overall.unsqueeze(-1)
+    assert torch.equal(moe_weights.unpack(packed), values * factors.repeat_interleave(16, dim=2))
+
+
+def test_stacks_are_filled_part_by_part() -> None:
+    weight = normal(2, 6, 128)
+    for packed in (
+        moe_weights.pack_float8(weight),
+        moe_weights.pack_int4(weight, 32),
+        join_nvfp4(
+            torch.ones(2, 6, 128), torch.ones(2, 6, 8).to(torch.float8_e4m3fn), weight[..., 0]
+        ),
+    ):
+        group = None if packed.group == 128 else packed.group
+        room = moe_weights.empty(packed.shape, packed.format, group, weight.device)
+        for expert in range(2):
+            one = packed.only(expert)
+            for first, rows in ((0, slice(0, 4)), (4, slice(4, 6))):
+                part = one._replace(values=one.values[:, rows], scales=one.scales[..., rows])
+                room.put(expert, first, part)
+        assert torch.equal(room.values, packed.values) and torch.equal(room.scales, packed.scales)
+        assert room.num_bytes == packed.num_bytes and room[2:] == packed[2:]
+
+
 def test_bytes_to_read() -> None:
     weight = torch.zeros(2, 8, 128, dtype=torch.bfloat16)
     assert moe_weights.dense(weight).num_bytes == 2 * 8 * 128 * 2
@@ -73,12 +112,14 @@ def test_a_group_that_does_not_divide_the_columns_is_refused() -> None:
 
 def published(weight_format: WeightFormat) -> tuple[ExpertMatrices, ExpertMatrices]:
     """The published model's sizes without its numbers."""
-    packs = {
-        WeightFormat.DENSE: moe_weights.dense,
-        WeightFormat.FLOAT8: moe_weights.pack_float8,
-        WeightFormat.INT4: moe_weights.pack_int4,
-    }
-    small = [packs[weight_format](normal(1, 2, columns)) for columns in (2816, 704)]
+    groups = {WeightFormat.INT4: 32, WeightFormat.INT4_ZEROS: 64, WeightFormat.NVFP4: 16}
+    meta = torch.device("meta")
+    small = [
+        moe_weights.dense(normal(1, 2, columns))
+        if weight_format == WeightFormat.DENSE
+        else moe_weights.empty((1, 2, columns), weight_format, groups.get(weight_format), meta)
+        for columns in (2816, 704)
+    ]
     return small[0], small[1]
 
 
@@ -103,13 +144,14 @@ def test_every_entry_says_why_and_can_be_reached() -> None:
         key = (entry.chip, entry.format)
         assert entry.most_pairs > last.get(key, 0.0)
         last[key] = entry.most_pairs
-    assert set(last) == {(chip, kind) for chip in SHARED_MEMORY for kind in WeightFormat}
+    kinds = {table_format(kind) for kind in WeightFormat}
+    assert set(last) == {(chip, kind) for chip in SHARED_MEMORY for kind in kinds}
     assert set(last.values()) == {float("inf")}
 
 
 def test_groups_smaller_than_a_tile_make_it_smaller() -> None:
-    packed = moe_weights.pack_int4(normal(1, 2, 128), 32)
-    assert TileConfig(16, 64, 64, 4, 3).fitted(packed).block_k == 32
+    packed = moe_weights.pack_int4(normal(1, 2, 128), 16)
+    assert TileConfig(16, 64, 64, 4, 3).fitted(packed).block_k == 32, "two groups a tile"
     with pytest.raises(ValueError, match="block_k 64"):
         TileConfig(16, 64, 64, 4, 3).check(packed, 16)
 
