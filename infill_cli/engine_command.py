@@ -20,6 +20,8 @@ def engine() -> None:
 @engine.command()
 @click.option("--model", default=None, help="Name or folder; else the one chosen.")
 @click.option("--device", default=None, help="auto, cpu, cuda or cuda:N.")
+@click.option("--dtype", default=None, help="auto, bfloat16, ..., on a GPU also fp8 and int4.")
+@click.option("--kv-cache", default=None, help="auto or, on a GPU, fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
@@ -29,6 +31,8 @@ def engine() -> None:
 def run(
     model: str | None,
     device: str | None,
+    dtype: str | None,
+    kv_cache: str | None,
     num_threads: int | None,
     max_context_tokens: int | None,
     port: int,
@@ -42,6 +46,8 @@ def run(
     options = ServerOptions(
         model=model or chosen.model,
         device=device or chosen.device,
+        dtype=dtype or chosen.dtype,
+        kv_cache=kv_cache or chosen.kv_cache,
         num_threads=num_threads if num_threads is not None else chosen.num_threads,
         max_context_tokens=(
             max_context_tokens if max_context_tokens is not None else chosen.max_context_tokens

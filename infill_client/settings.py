@@ -32,6 +32,8 @@ CONFIG_DIR_VARIABLE = "INFILL_LS_CONFIG_DIR"
 _TYPES: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "device": (str,),
+    "dtype": (str,),
+    "kv_cache": (str,),
     "num_threads": (int,),
     "max_context_tokens": (int,),
     "idle_exit_minutes": (int, float),
@@ -47,6 +49,8 @@ class EngineSettings:
     Attributes:
         model: "embedded" or a model's folder.
         device: "auto", "cpu", "cuda" or "cuda:1".
+        dtype: "auto", "float32", "bfloat16"; on a CPU also "int8", on a GPU "fp8" and "int4".
+        kv_cache: "auto" or, on a GPU, "fp8".
         num_threads: CPU threads of the model; None lets the engine choose.
         max_context_tokens: prompt tokens kept; None takes the model's own number.
         idle_exit_minutes: minutes without a request after which the engine ends; 0 never.
@@ -57,6 +61,8 @@ class EngineSettings:
 
     model: str = "embedded"
     device: str = "auto"
+    dtype: str = "auto"
+    kv_cache: str = "auto"
     num_threads: int | None = None
     max_context_tokens: int | None = None
     idle_exit_minutes: float = 30.0

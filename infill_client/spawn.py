@@ -37,6 +37,7 @@ def spawn_engine(settings: EngineSettings) -> "subprocess.Popen[bytes]":
     # -P: the current folder, which may hold a user's random.py, stays off the import path.
     command = settings.command or (sys.executable, "-P", "-m", "infill_engine.server")
     command = (*command, "--model", settings.model, "--device", settings.device)
+    command = (*command, "--dtype", settings.dtype, "--kv-cache", settings.kv_cache)
     command = (*command, "--idle-exit-minutes", f"{settings.idle_exit_minutes:g}")
     if settings.num_threads is not None:
         command = (*command, "--num-threads", str(settings.num_threads))

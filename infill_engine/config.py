@@ -14,6 +14,7 @@ from infill_engine.gpu_format import GpuFormat, available_bytes, choose_gpu_form
 from infill_engine.precision import DTYPES, Precision, choose_precision
 
 EMBEDDED = "embedded"
+KV_CACHES = ("auto", "fp8")
 _DEVICES = ("auto", "cpu", "cuda")
 _MAX_DEFAULT_THREADS = 4  # more only add barriers at a canvas' small matrix products
 
@@ -29,6 +30,7 @@ class EngineConfig:
             also "int8", on a GPU "fp8" and "int4".
         num_threads: CPU threads for matrix products, at least 1; None chooses.
         max_context_tokens: prompt tokens kept, at least 64; None takes the checkpoint's own.
+        kv_cache: "auto" (as activations), or "fp8", which halves the cache where our kernels run.
     """
 
     model: str = EMBEDDED
@@ -36,6 +38,7 @@ class EngineConfig:
     dtype: str = "auto"
     num_threads: int | None = None
     max_context_tokens: int | None = None
+    kv_cache: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -47,6 +50,8 @@ class EngineConfig:
             raise ConfigError(f"device is {self.device!r}; allowed are auto, cpu, cuda, cuda:N.")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype is {self.dtype!r}; allowed are {', '.join(DTYPES)}.")
+        if self.kv_cache not in KV_CACHES:
+            raise ConfigError(f"kv_cache is {self.kv_cache!r}; allowed are {', '.join(KV_CACHES)}.")
         if self.num_threads is not None and self.num_threads < 1:
             raise ConfigError(f"num_threads is {self.num_threads}; it must be at least 1.")
         if self.max_context_tokens is not None and self.max_context_tokens < 64:

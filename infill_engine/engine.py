@@ -75,7 +75,9 @@ class Engine:
         shapes = {(1, num_canvas), (1, num_line), *self._strategy.anchored_shapes}
         # A middle of several canvases grows behind the longest prompt.
         capacity_tokens = generation.max_context_tokens + 2 * num_canvas
-        self._forward = choose_forward(model, capacity_tokens, sorted(shapes), progress)
+        self._forward = choose_forward(
+            model, capacity_tokens, sorted(shapes), progress, config.kv_cache
+        )
         self._cache = self._forward.cache
         canvas_device = self._forward.canvas_device
         self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)

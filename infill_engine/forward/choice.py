@@ -27,7 +27,7 @@ def choose_forward(
     capacity_tokens: int,
     shapes: Sequence[CanvasShape],
     progress: Progress,
-    cache_dtype: torch.dtype | None = None,
+    kv_cache: str = "auto",
 ) -> Forward:
     """Decide how to run a model, and make that ready.
 
@@ -36,7 +36,7 @@ def choose_forward(
         capacity_tokens: prompt tokens to have room for.
         shapes: canvases to be ready for; others are made ready when first asked for.
         progress: called with what is being done and the share done, 0 to 1.
-        cache_dtype: of keys and values where kernels serve; None takes the model's.
+        kv_cache: "auto", or "fp8", which only our kernels can read.
 
     Raises:
         ConfigError: INFILL_KERNELS has a value it cannot have.
@@ -61,6 +61,7 @@ def choose_forward(
     logger.info("operations: %s (%s)", choice.name, choice.reason)
     if choice.name == "reference":
         return EagerForward(model)
+    cache_dtype = torch.float8_e4m3fn if kv_cache == "fp8" else model.dtype
     forward = CapturedForward(model, capacity_tokens, cache_dtype)
     forward.warm_up(shapes, progress)
     return forward

@@ -16,6 +16,8 @@ from infill_engine.server.options import (
 @click.command()
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder.")
 @click.option("--device", default=DEFAULT_DEVICE, show_default=True, help="auto, cpu, cuda, ...")
+@click.option("--dtype", default="auto", show_default=True, help="auto, bfloat16, fp8, int4, ...")
+@click.option("--kv-cache", default="auto", show_default=True, help="auto or fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
@@ -30,6 +32,8 @@ from infill_engine.server.options import (
 def main(
     model: str,
     device: str,
+    dtype: str,
+    kv_cache: str,
     num_threads: int | None,
     max_context_tokens: int | None,
     port: int,
@@ -41,6 +45,8 @@ def main(
         options = ServerOptions(
             model=model,
             device=device,
+            dtype=dtype,
+            kv_cache=kv_cache,
             num_threads=num_threads,
             max_context_tokens=max_context_tokens,
             port=port,

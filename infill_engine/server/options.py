@@ -16,6 +16,8 @@ class ServerOptions:
     Attributes:
         model: "embedded" or a folder in the official layout.
         device: "auto", "cpu", "cuda" or "cuda:1".
+        dtype: "auto", "float32", "bfloat16"; on a CPU also "int8", on a GPU "fp8" and "int4".
+        kv_cache: "auto" or, on a GPU, "fp8".
         num_threads: CPU threads of the model; None lets the engine choose.
         max_context_tokens: prompt tokens kept; None takes the model's own number.
         port: TCP port on 127.0.0.1; 0 takes a free one.
@@ -27,6 +29,8 @@ class ServerOptions:
 
     model: str = DEFAULT_MODEL
     device: str = DEFAULT_DEVICE
+    dtype: str = "auto"
+    kv_cache: str = "auto"
     num_threads: int | None = None
     max_context_tokens: int | None = None
     port: int = 0

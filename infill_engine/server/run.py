@@ -174,6 +174,8 @@ def _loader_of(options: ServerOptions) -> EngineLoader:
         config = EngineConfig(
             model=options.model,
             device=options.device,
+            dtype=options.dtype,
+            kv_cache=options.kv_cache,
             num_threads=options.num_threads,
             max_context_tokens=options.max_context_tokens,
         )
