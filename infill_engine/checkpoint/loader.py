@@ -6,6 +6,7 @@ On a CPU, what is stored as it is computed with is a view of the mapped file. Kn
 prompts or of how the model is used.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,8 @@ from infill_engine.model.packed_layers import (
     use_packed_layers,
 )
 from infill_engine.model.quantization import Packing, read_weight_format
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 
@@ -89,7 +92,10 @@ def load_model(
             assert packing != "nvfp4", "floats are not rounded to it"
             rounding = packing
         with torch.device("meta"):
-            use_packed_layers(model, _forms(weights, expected, rounding))
+            forms = _forms(weights, expected, rounding)
+            use_packed_layers(model, forms)
+        if left := [name for name in forms if slot_of(model, name) is None]:
+            logger.info("%d matrices beside others of another format are widened", len(left))
     # 3. Fill in the parameters.
     num_bytes = _bytes_to_allocate(model, weights, expected, device, dtype, has_int8_weights)
     _check_memory(num_bytes, device)

@@ -45,10 +45,8 @@ class TileConfig(NamedTuple):
         if self.block_m != block_m:
             raise ValueError(f"blocks have {block_m} rows, the configuration {self.block_m}")
         if not weights.takes(self.block_k):
-            raise ValueError(
-                f"block_k {self.block_k} does not fit {weights.num_columns} columns in groups of "
-                f"{weights.group}, {weights.format.name}"
-            )
+            groups = f"{weights.num_columns} columns in groups of {weights.group}"
+            raise ValueError(f"block_k {self.block_k} does not fit {groups}, {weights.format.name}")
 
 
 class MoeConfig(NamedTuple):
@@ -114,8 +112,7 @@ def choose_config(
 
 def table_format(weight_format: WeightFormat) -> WeightFormat:
     """Whose entries serve a format: all four-bit ones are as many bytes and unpacked alike."""
-    is_other = weight_format in (WeightFormat.INT4_ZEROS, WeightFormat.NVFP4)
-    return WeightFormat.INT4 if is_other else weight_format
+    return min(weight_format, WeightFormat.INT4)
 
 
 def read_entries(path: Path) -> tuple[Entry, ...]:

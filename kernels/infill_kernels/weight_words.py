@@ -1,6 +1,6 @@
 """Small integers in 32-bit words, in the orders that the Triton kernels unpack fastest.
 
-`moe_tiles` reads a word, shifts it and masks both of its halves at once, so numbers that belong
+`weight_tiles` reads a word, shifts it and masks both of its halves at once, so numbers that belong
 side by side lie 16 bits apart. Plain torch on any device; knows nothing of what the numbers mean.
 """
 
