@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from infill_kernels.backend import choose_kernels
 
 from infill_engine.anchoring import choose_gap
 from infill_engine.api import (
@@ -32,13 +33,13 @@ from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.model_loading import describe_weights, load_configured, out_of_memory
 from infill_engine.prompt.chat_prompt import ChatPrompt
-from infill_engine.prompt.prompt import Prompt, PromptStrategy
+from infill_engine.prompt.prompt import PromptStrategy
 from infill_engine.prompt.spm_prompt import SpmPrompt
+from infill_engine.prompt_rules import rules_for
 from infill_engine.random_source import SeededRandom
 from infill_engine.run import Run
 from infill_engine.run_limits import RunLimits
 from infill_engine.settling import Settler
-from infill_engine.token_rules import TokenRules
 from infill_engine.tokenizer import Tokenizer
 
 _FINISH_REASONS: dict[Ending, FinishReason] = {
@@ -179,6 +180,7 @@ class Engine:
             "prompt": type(self._strategy).__name__,
             "num_threads": torch.get_num_threads(),
             **self._forward.describe(),
+            "kernels_reason": choose_kernels(self._device).reason,
         }
 
     def _fill(self, run: Run) -> Iterator[InfillUpdate | InfillResult]:
@@ -209,7 +211,7 @@ class Engine:
                 request.max_new_tokens,
             ),
             SeededRandom(request.seed, self._model.config.vocab_size, self._forward.canvas_device),
-            self._rules(prompt),
+            rules_for(prompt, self._strategy, self._device),
             self._line_closing_ids if request.mode == "line" else self._closing_ids,
             num_cached,
             self._cache.num_tokens - num_cached,
@@ -280,20 +282,6 @@ class Engine:
             if is_final:
                 return None
         return None if run.middle.ending(settled_only=False) is None else "max_steps"
-
-    def _rules(self, prompt: Prompt) -> TokenRules:
-        end_ids = list(self._strategy.end_ids)
-        banned = list(self._strategy.banned_ids)
-        if prompt.anchor is not None:
-            banned += end_ids  # the gap ends where the suffix begins, nowhere else
-        return TokenRules(
-            banned=self._ids(banned),
-            first_banned=self._ids(end_ids),
-            first_allowed=self._ids(prompt.first_allowed_ids),
-        )
-
-    def _ids(self, token_ids: Sequence[int]) -> torch.Tensor | None:
-        return torch.tensor(token_ids, device=self._device) if token_ids else None
 
 
 def _last(events: Iterator[InfillUpdate | InfillResult]) -> InfillResult:

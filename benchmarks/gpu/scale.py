@@ -116,7 +116,7 @@ def toy() -> Scale:
         config=config,
         device=torch.device("cpu"),
         dtype=torch.float32,
-        formats=(),
+        formats=("int4", "fp8"),
         checked_rows=(1, 7),
         expert_rows=(1, 7),
         prefixes=(8, 24),

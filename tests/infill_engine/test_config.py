@@ -15,6 +15,7 @@ from infill_engine.config import EngineConfig
         ({"device": "tpu"}, "device is 'tpu'; allowed are auto, cpu, cuda, cuda:N"),
         ({"dtype": "int2"}, "dtype is 'int2'; allowed are auto, float32, bfloat16, int8"),
         ({"num_threads": 0}, "num_threads is 0; it must be at least 1"),
+        ({"kv_cache": "int4"}, "kv_cache is 'int4'; allowed are auto, fp8"),
         ({"max_context_tokens": 10}, "max_context_tokens is 10; it must be at least 64"),
     ],
 )

@@ -49,10 +49,16 @@ LINES = [
 ]
 
 
+# Half of all combinations: what each changes in the code meets every value of the others.
 @pytest.mark.parametrize(("entry", "chip"), LINES)
-@pytest.mark.parametrize("is_float8", [False, True], ids=["bf16", "fp8"])
-@pytest.mark.parametrize("is_causal", [False, True], ids=["canvas", "prefill"])
-def test_attention(entry: Entry, chip: int, is_float8: bool, is_causal: bool) -> None:
+@pytest.mark.parametrize(
+    ("is_float8", "is_causal", "is_split"),
+    [(False, False, True), (True, False, False), (False, True, False), (True, True, True)],
+    ids=["canvas", "canvas-fp8", "prefill", "prefill-fp8"],
+)
+def test_attention(
+    entry: Entry, chip: int, is_float8: bool, is_causal: bool, is_split: bool
+) -> None:
     heads, kv_heads, window = HEADS[entry.most_head_dim]
     config = entry.config
     constants = {
@@ -67,32 +73,31 @@ def test_attention(entry: Entry, chip: int, is_float8: bool, is_causal: bool) ->
         "BLOCK_N": config.block_n,
     }
     cache = "*u8" if is_float8 else "*bf16"
-    for is_split in (True, False):
-        kinds = kinds_of(
-            _attend_kernel,
-            cache_key_ptr=cache,
-            cache_value_ptr=cache,
-            num_cached_ptr="*i32",
-            num_new_ptr="*i32",
-            out_ptr="*fp32" if is_split else "*bf16",
-            mass_ptr="*fp32",
-            largest_ptr="*fp32",
-            num_tokens="i32",
-            num_rows="i32",
-        )
-        footprint = compile_for(
-            chip,
-            _attend_kernel,
-            kinds,
-            {**constants, "NUM_SPLITS": 4 if is_split else 1},
-            config.num_warps,
-            config.num_stages,
-        )
-        check(footprint, chip, config.num_warps)
-        for loop in footprint.ttgir.split("scf.for")[1:]:
-            body = loop[: loop.index("scf.yield")]
-            assert "tt.load" not in body, "a load within the loop makes each turn wait for memory"
-            assert "async_copy_global_to_local" in body
+    kinds = kinds_of(
+        _attend_kernel,
+        cache_key_ptr=cache,
+        cache_value_ptr=cache,
+        num_cached_ptr="*i32",
+        num_new_ptr="*i32",
+        out_ptr="*fp32" if is_split else "*bf16",
+        mass_ptr="*fp32",
+        largest_ptr="*fp32",
+        num_tokens="i32",
+        num_rows="i32",
+    )
+    footprint = compile_for(
+        chip,
+        _attend_kernel,
+        kinds,
+        {**constants, "NUM_SPLITS": 4 if is_split else 1},
+        config.num_warps,
+        config.num_stages,
+    )
+    check(footprint, chip, config.num_warps)
+    for loop in footprint.ttgir.split("scf.for")[1:]:
+        body = loop[: loop.index("scf.yield")]
+        assert "tt.load" not in body, "a load within the loop makes each turn wait for memory"
+        assert "async_copy_global_to_local" in body
 
 
 @pytest.mark.parametrize("chip", SHARED_MEMORY)

@@ -3,11 +3,17 @@
 On a CPU nothing is captured and no kernel runs; tests/kernels/interpreted has the kernels.
 """
 
+import pytest
 import torch
+from infill_kernels import backend
+from infill_kernels.backend import KernelChoice
 
+from infill_engine import static_cache
+from infill_engine.api import ConfigError
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.denoising import denoise
 from infill_engine.forward.captured import CapturedForward
+from infill_engine.forward.choice import choose_forward
 from infill_engine.forward.eager import EagerForward
 from infill_engine.forward.kernel_check import why_kernels_fail
 from infill_engine.forward.prediction import Forward
@@ -121,3 +127,35 @@ def test_warming_up_tells_how_far_it_is() -> None:
 
 def test_both_ways_agree_by_their_own_check() -> None:
     assert why_kernels_fail(MODEL) is None
+
+
+def test_an_operation_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(query: torch.Tensor, *others: object) -> torch.Tensor:
+        return torch.zeros_like(query)
+
+    monkeypatch.setattr(static_cache, "attend_cached", wrong)
+    assert "differs from the references" in str(why_kernels_fail(MODEL))
+
+
+def test_kernels_that_do_not_run_give_way_to_the_references(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a GPU with a broken driver: a CPU's memory is nothing that a kernel can read."""
+    pytest.importorskip("triton", reason="Triton is installed on Linux only")
+    monkeypatch.setitem(backend._choices, CPU, KernelChoice("triton", "for a test", True))
+    caplog.set_level("INFO", "infill_engine")
+    forward = choose_forward(MODEL, 64, [(1, 16)], lambda _what, _share: None)
+    assert isinstance(forward, EagerForward)
+    assert "in a trial step" in backend.choose_kernels(CPU).reason
+    assert "operations: reference" in caplog.text
+    eager, _ = forwards()
+    assert torch.equal(forward.prefill(PROMPT[:20]), eager.prefill(PROMPT[:20]))
+
+
+def test_a_wrong_wish_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFILL_KERNELS", "cuda")
+    backend.forget_choices()
+    with pytest.raises(ConfigError, match="INFILL_KERNELS is 'cuda'; allowed are auto, triton"):
+        choose_forward(MODEL, 64, [(1, 16)], lambda _what, _share: None)
+    monkeypatch.undo()
+    backend.forget_choices()
