@@ -32,6 +32,7 @@ class Editor:
         self.capabilities: types.ServerCapabilities
         self._versions: dict[str, int] = {}
         self._asked: dict[asyncio.Future[Any], str] = {}
+        self._num_raw = 0
 
         @client.feature("infill/status")
         def on_status(params: Any) -> None:
@@ -83,7 +84,8 @@ class Editor:
     async def send_raw(self, method: str, params: Any) -> Any:
         """Send a request as it is, valid or not, and return its result."""
         protocol = self.client.protocol
-        request_id = f"raw-{len(self._asked)}"
+        self._num_raw += 1
+        request_id = f"raw-{self._num_raw}"
         answer: Future[Any] = Future()
         protocol._request_futures[request_id] = answer
         protocol._send_data(
