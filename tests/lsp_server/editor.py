@@ -59,6 +59,17 @@ class Editor:
             )
         )
 
+    def take_back(self, line: int, start: int, end: int, uri: str = URI) -> None:
+        """Delete characters of a line, as an incremental change."""
+        self._versions[uri] += 1
+        where = types.Range(types.Position(line, start), types.Position(line, end))
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(self._versions[uri], uri),
+                [types.TextDocumentContentChangePartial(range=where, text="")],
+            )
+        )
+
     def ask(
         self,
         line: int,
