@@ -6,7 +6,7 @@ Raises only errors of the contract's tree. Knows nothing of how engines are foun
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from infill_client.address import EngineAddress
 from infill_client.transport import (
@@ -103,6 +103,15 @@ class EngineClient:
             raise unreachable(error, self.address) from None
         check_answer(response)
         return health_from_json(response.content)
+
+    async def details(self) -> dict[str, Any]:
+        """The engine's description of itself (model, device, kind of prompt, ...).
+
+        Raises:
+            EngineUnavailable: it cannot be reached.
+            ConfigError: it does not accept the token.
+        """
+        return (await self.health()).details
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight are cancelled."""

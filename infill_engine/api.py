@@ -45,7 +45,9 @@ class InfillRequest:
             "rewrite" replaces `selection` as `instruction` asks.
         selection: text being replaced (rewrite only; empty otherwise).
         instruction: what the user wants done with the selection (rewrite only).
-        draft: text to start the canvas from, partly renoised; empty starts from noise.
+        draft: text to start the canvases from, partly renoised; empty starts from noise.
+        draft_strength: 0 to 1, the share of the draft that is renoised: 0 begins with all of it,
+            1 with none.
         max_new_tokens: upper bound on the middle, 1 to `MAX_NEW_TOKENS_LIMIT` tokens.
         deadline_ms: milliseconds after which the best text so far is returned; None waits.
         seed: same seed, weights and device give the same text.
@@ -64,6 +66,7 @@ class InfillRequest:
     selection: str = ""
     instruction: str = ""
     draft: str = ""
+    draft_strength: float = 0.5
     max_new_tokens: int = 64
     deadline_ms: int | None = None
     seed: int = 0
@@ -88,6 +91,8 @@ class InfillRequest:
             )
         if not 0 <= self.least_confidence <= 1:
             raise RequestInvalid(f"least_confidence is {self.least_confidence}; allowed is 0 to 1.")
+        if not 0 <= self.draft_strength <= 1:
+            raise RequestInvalid(f"draft_strength is {self.draft_strength}; allowed is 0 to 1.")
         if self.mode != "rewrite" and (self.selection or self.instruction):
             raise RequestInvalid(
                 f"selection and instruction belong to mode 'rewrite', but mode is {self.mode!r}."

@@ -15,8 +15,6 @@ from infill_engine.prompt.prompt import PromptStrategy
 from infill_engine.run import Run
 from infill_engine.tokenizer import Tokenizer
 
-_DRAFT_RENOISED_FRACTION = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class CanvasLayout:
@@ -41,19 +39,18 @@ class CanvasLayout:
         noise, random = self.strategy.noise, run.random
         if run.prompt.anchor is not None:
             return anchored_canvas(run.prompt.anchor, noise, random, self.device)
-        if not run.request.draft:
-            return self.following(run)
-        draft_ids = self.tokenizer.encode(run.prompt.healed + run.request.draft)
-        return Canvas.from_draft(
-            torch.tensor(draft_ids, device=self.device),
-            self.num_tokens,
-            _DRAFT_RENOISED_FRACTION,
-            noise,
-            random,
-        )
+        return self.following(run)
 
     def following(self, run: Run) -> Canvas:
-        """A canvas of noise behind what the middle has committed."""
+        """A canvas behind what the middle has committed: the draft's next tokens, or noise."""
+        if draft_ids := self._rest_of_draft(run):
+            return Canvas.from_draft(
+                torch.tensor(draft_ids, device=self.device),
+                self.num_tokens,
+                run.request.draft_strength,
+                self.strategy.noise,
+                run.random,
+            )
         # A line is short, and fewer positions take less time.
         length = self.num_line_tokens if run.request.mode == "line" else self.num_tokens
         canvas = Canvas.noise(1, length, self.strategy.noise, run.random, self.device)
@@ -61,3 +58,10 @@ class CanvasLayout:
             end_id, filler_id = self.strategy.end_ids[0], self.strategy.filler_id
             canvas.pin_end(run.known_length - run.middle.num_committed, end_id, filler_id)
         return canvas
+
+    def _rest_of_draft(self, run: Run) -> list[int]:
+        """The draft's tokens behind as many as are committed, whatever these have become."""
+        if not run.request.draft or run.known_length is not None:
+            return []
+        draft_ids = self.tokenizer.encode(run.prompt.healed + run.request.draft)
+        return draft_ids[run.middle.num_committed :]

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from infill_engine.api import (
     ConfigError,
@@ -42,6 +42,10 @@ class EngineLink(Protocol):
         """Yield updates, then exactly one result; closing it cancels the request."""
         ...
 
+    async def details(self) -> dict[str, Any]:
+        """The engine's description of itself."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...
@@ -71,6 +75,7 @@ class EngineConnection:
         self._clock = clock
         self._status = EngineStatus("stopped", "The engine has not been asked for yet.")
         self._link: EngineLink | None = None
+        self._details: dict[str, Any] = {}
         self._starting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._num_failures = 0
@@ -80,6 +85,11 @@ class EngineConnection:
     def status(self) -> EngineStatus:
         """The latest status."""
         return self._status
+
+    @property
+    def follows_instructions(self) -> bool:
+        """Whether the model does what a rewrite's instruction says; the embedded one does not."""
+        return self._details.get("prompt") == "ChatPrompt"
 
     def start(self) -> None:
         """See to it that the engine runs; returns at once.
@@ -137,7 +147,9 @@ class EngineConnection:
     async def _start(self) -> None:
         try:
             self._set_status("starting", "The engine is starting.")
-            self._link = await self._connect(lambda words: self._set_status("starting", words))
+            link = await self._connect(lambda words: self._set_status("starting", words))
+            self._details = await link.details()
+            self._link = link
             self._set_status("ready", "The engine is ready.")
         except InfillError as error:
             self._fail(str(error))

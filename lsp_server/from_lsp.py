@@ -70,6 +70,22 @@ def sides_of_cursor(
     return _as_sent(prefix), _as_sent("".join(after)[:SIDE_CHARS])
 
 
+def text_of_range(
+    document: OpenDocument, where: types.Range, encoding: PositionEncoding
+) -> tuple[str, str, str]:
+    """Return the text before, in and after a range, as `sides_of_cursor` gives its sides."""
+    prefix, _ = sides_of_cursor(document, where.start, encoding)
+    _, suffix = sides_of_cursor(document, where.end, encoding)
+    first, begin = document.locate(where.start.line, where.start.character, encoding)
+    last, end = document.locate(where.end.line, where.end.character, encoding)
+    if first == last:
+        selected = document.lines[first][begin:end]
+    else:
+        between = document.lines[first + 1 : last]
+        selected = "".join([document.lines[first][begin:], *between, document.lines[last][:end]])
+    return prefix, _as_sent(selected), suffix
+
+
 def _as_sent(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,27 +1,39 @@
 """What the server does for each LSP method, one function per method, in the order of server.py.
 
-`inline_completion` is the recipe that everything else here serves. Each early return has a reason.
+`_complete` is the recipe that everything else here serves. Each early return has a reason.
 Knows nothing of the transport, of HTTP or of models.
 """
 
 import logging
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidRequest
 
-from infill_engine.api import InfillError
+from infill_engine.api import InfillError, InfillRequest
 from lsp_server.documents import OpenDocument
 from lsp_server.engine_connection import EngineStatus
 from lsp_server.from_lsp import build_request, edits_from_changes
 from lsp_server.infill_link import connect_with
+from lsp_server.messages import InlineCompletionParams, StreamParams
 from lsp_server.positions import PositionEncoding
 from lsp_server.protocol import InfillServer
+from lsp_server.rewrite.action import rewrite_actions
+from lsp_server.rewrite.order import RewriteRefused, read_order
 from lsp_server.session import Session
 from lsp_server.settings import parse_settings
-from lsp_server.suggestion import suggest
+from lsp_server.streaming import PartialResults, UpdateStream
+from lsp_server.suggestion import OnUpdate, clean, suggest
 from lsp_server.to_lsp import inline_completions
 
 logger = logging.getLogger(__name__)
+
+Follow = Callable[[InfillRequest, int], OnUpdate | None]
+"""Called with the request and the document's version before the engine is asked.
+
+Returns who is told of every step."""
 
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
@@ -85,11 +97,51 @@ async def did_change_configuration(
 
 
 async def inline_completion(
-    server: InfillServer, params: types.InlineCompletionParams
+    server: InfillServer, params: InlineCompletionParams
 ) -> list[types.InlineCompletionItem] | None:
-    """Answer with the text for the gap at the cursor, or with null.
+    """Answer with the text for the gap at the cursor, or with null; see `_complete`.
 
-    Null also answers a request that a newer one superseded, one whose document has changed since,
+    A client that gives a `partialResultToken` is told what has settled on the way.
+    """
+    token = params.partial_result_token
+
+    def follow(request: InfillRequest, version: int) -> OnUpdate | None:
+        if token is None:
+            return None
+        notify = server.protocol.notify
+        return PartialResults(notify, token, params.position, partial(clean, request)).show
+
+    middle = await _complete(server, params, follow)
+    return inline_completions(middle, params.position)
+
+
+async def stream(
+    server: InfillServer, params: StreamParams
+) -> list[types.InlineCompletionItem] | None:
+    """Answer as `inline_completion` does, and tell the text after every denoising step."""
+    updates: UpdateStream | None = None
+
+    def follow(request: InfillRequest, version: int) -> OnUpdate:
+        nonlocal updates
+        encoding = server.session.encoding
+        updates = UpdateStream(server.protocol.notify, params.token, version, encoding)
+        return updates.show
+
+    middle = ""
+    try:
+        middle = await _complete(server, params, follow)
+    finally:
+        if updates is not None:
+            updates.end(middle)
+    return inline_completions(middle, params.position)
+
+
+async def _complete(
+    server: InfillServer, params: types.InlineCompletionParams, follow: Follow
+) -> str:
+    """The text for the gap at the cursor, "" for none.
+
+    None also for a request that a newer one superseded, one whose document has changed since,
     and every failure: an error would be shown to the user on each keystroke. A request that the
     client cancelled is answered by pygls with -32800.
 
@@ -97,7 +149,6 @@ async def inline_completion(
     2. Turn document and position into a request.
     3. Ask the engine, as the document's newest request.
     4. Drop the answer if the document has moved on.
-    5. Turn the text into an inline completion.
     """
     session = server.session
     uri = params.text_document.uri
@@ -120,10 +171,11 @@ async def inline_completion(
             params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
             session.encoding,
             session.settings,
-            _workspace_folders(server),
+            server.workspace_folder_uris(),
         )
+        on_update = follow(request, version)
         # 3. Ask the engine, as the document's newest request.
-        middle = await session.queue.run(uri, lambda: suggest(session.engine, request))
+        middle = await session.queue.run(uri, lambda: suggest(session.engine, request, on_update))
     except InfillError as error:
         return _no_suggestion(error.code)
     except Exception as error:
@@ -134,20 +186,41 @@ async def inline_completion(
         return _no_suggestion("superseded")
     if session.documents.get(uri) is not document or document.version != version:
         return _no_suggestion("the document has changed")
-    # 5. Turn the text into an inline completion.
-    return inline_completions(middle, params.position)
+    return middle
+
+
+async def rewrite_selection(server: InfillServer, *arguments: object) -> dict[str, Any]:
+    """Rewrite a selection and hand the edit to the client; see rewrite/.
+
+    Raises:
+        JsonRpcInvalidRequest: it cannot be done; the message says why and what to do.
+    """
+    try:
+        return await server.rewriting.run(read_order(arguments))
+    except RewriteRefused as refused:
+        raise JsonRpcInvalidRequest(str(refused)) from None
+
+
+def cancel_rewrite(server: InfillServer, *arguments: object) -> None:
+    """End the rewrite of the document whose URI is given."""
+    if len(arguments) == 1 and isinstance(arguments[0], str):
+        server.rewriting.cancel(arguments[0])
+
+
+def code_action(
+    server: InfillServer, params: types.CodeActionParams
+) -> list[types.CodeAction] | None:
+    """Offer to rewrite what is selected."""
+    document = server.session.documents.get(params.text_document.uri)
+    if document is None or server.session.why_withheld(document) is not None:
+        return None
+    return rewrite_actions(params, document.version)
 
 
 def status(server: InfillServer, params: object) -> dict[str, str]:
     """Answer `infill/status` with the engine's state, for an editor that asks."""
     current: EngineStatus = server.session.engine.status
     return {"state": current.state, "message": current.message}
-
-
-def _workspace_folders(server: InfillServer) -> tuple[str, ...]:
-    """Return the URIs of the open folders; pygls keeps them up to date."""
-    root_uri = server.workspace.root_uri
-    return tuple(server.workspace.folders) or ((root_uri,) if root_uri else ())
 
 
 def _report_problems(server: InfillServer, problems: tuple[str, ...]) -> None:
@@ -157,5 +230,6 @@ def _report_problems(server: InfillServer, problems: tuple[str, ...]) -> None:
         )
 
 
-def _no_suggestion(reason: str) -> None:
+def _no_suggestion(reason: str) -> str:
     logger.info("no suggestion: %s", reason)
+    return ""

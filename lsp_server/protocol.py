@@ -7,10 +7,13 @@ error message carries text of a user's. Knows nothing of what any handler does.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lsprotocol import converters, types
+from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
+
+from lsp_server.messages import OWN_MESSAGES, make_converter
+from lsp_server.rewrite.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -18,8 +21,7 @@ if TYPE_CHECKING:
     from lsp_server.session import Session
 
 INFILL_STATUS = "infill/status"
-"""Custom notification to the client: {"state": ..., "message": ...}."""
-
+"""Custom notification to the client: {"state": ..., "message": ...}; asked for, the same."""
 
 _ALWAYS_ALLOWED = (types.INITIALIZE, types.EXIT)
 _NOT_INITIALIZED = types.ResponseError(
@@ -44,6 +46,10 @@ class InfillProtocol(LanguageServerProtocol):
             types.TEXT_DOCUMENT_DID_CLOSE,
         ):
             self.fm.builtin_features.pop(method, None)
+
+    def get_message_type(self, method: str) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The type of a whole message; ours for what lsprotocol lacks."""
+        return OWN_MESSAGES.get(method) or super().get_message_type(method)
 
     def handle_message(self, message: Any) -> None:
         """Refuse what comes before `initialize` or after `shutdown`; pygls fails or is silent."""
@@ -72,6 +78,7 @@ class InfillServer(LanguageServer):
 
     Attributes:
         session: state of the connection; set by the handler of `initialize`.
+        rewriting: rewrites of selections.
     """
 
     session: "Session"
@@ -79,7 +86,7 @@ class InfillServer(LanguageServer):
     def __init__(
         self,
         version: str,
-        converter_factory: "Callable[[], Converter]" = converters.get_converter,
+        converter_factory: "Callable[[], Converter]" = make_converter,
     ) -> None:
         super().__init__(
             "infill-ls",
@@ -87,6 +94,7 @@ class InfillServer(LanguageServer):
             protocol_cls=InfillProtocol,
             converter_factory=converter_factory,
         )
+        self.rewriting = Rewriting(self)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Tell the client that a message failed, by the kind of error: its text may hold code."""
@@ -95,6 +103,11 @@ class InfillServer(LanguageServer):
     def log(self, message_type: types.MessageType, message: str) -> None:
         """Write one line to the client's log."""
         self.window_log_message(types.LogMessageParams(type=message_type, message=message))
+
+    def workspace_folder_uris(self) -> tuple[str, ...]:
+        """The URIs of the open folders; pygls keeps them up to date."""
+        root_uri = self.workspace.root_uri
+        return tuple(self.workspace.folders) or ((root_uri,) if root_uri else ())
 
     def notify_status(self, state: str, message: str) -> None:
         """Send `infill/status`, and the same words to the client's log."""

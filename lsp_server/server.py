@@ -8,7 +8,9 @@ from importlib.metadata import version
 from lsprotocol import types
 
 from lsp_server import handlers
+from lsp_server.messages import INFILL_STREAM
 from lsp_server.protocol import INFILL_STATUS, InfillServer
+from lsp_server.rewrite.order import CANCEL_COMMAND, REWRITE_COMMAND
 
 
 def create_server() -> InfillServer:
@@ -29,5 +31,13 @@ def create_server() -> InfillServer:
     register(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
         handlers.inline_completion
     )
+    register(INFILL_STREAM)(handlers.stream)
     register(INFILL_STATUS)(handlers.status)
+
+    register(
+        types.TEXT_DOCUMENT_CODE_ACTION,
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.RefactorRewrite]),
+    )(handlers.code_action)
+    server.command(REWRITE_COMMAND)(handlers.rewrite_selection)
+    server.command(CANCEL_COMMAND)(handlers.cancel_rewrite)
     return server

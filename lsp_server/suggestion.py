@@ -6,7 +6,7 @@ Knows nothing of LSP or of documents. Steps 4 to 6 of the way from keystroke to 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -27,7 +27,10 @@ class Engine(Protocol):
         ...
 
 
-async def suggest(engine: Engine, request: InfillRequest) -> str:
+OnUpdate = Callable[[InfillUpdate], None]
+
+
+async def suggest(engine: Engine, request: InfillRequest, on_update: OnUpdate | None = None) -> str:
     """Return what to show in the gap, "" for nothing.
 
     Cancelling the caller closes the engine's stream, which stops the engine's work.
@@ -35,11 +38,16 @@ async def suggest(engine: Engine, request: InfillRequest) -> str:
     Args:
         engine: who is asked.
         request: the gap; what is shown is right with at least its `least_confidence`.
+        on_update: called after every step.
 
     Raises:
         InfillError: the engine is not there or refused.
     """
-    middle = await _fill(engine, request)
+    return clean(request, await _fill(engine, request, on_update))
+
+
+def clean(request: InfillRequest, middle: str) -> str:
+    """What of the engine's text is worth showing, "" for nothing."""
     mode: FillMode = "line" if request.mode == "line" else "block"
     return clean_middle(middle, request.prefix, request.suffix, mode)
 
@@ -51,7 +59,7 @@ def without_broken_word(text: str, num_chars: int) -> str:
     return re.sub(r"\w+\Z", "", kept) if goes_on else kept
 
 
-async def _fill(engine: Engine, request: InfillRequest) -> str:
+async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | None) -> str:
     """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
     patience_s = None
@@ -62,6 +70,8 @@ async def _fill(engine: Engine, request: InfillRequest) -> str:
             async for update in updates:
                 if isinstance(update, InfillUpdate):
                     settled = update.text[: update.settled_chars]
+                    if on_update is not None:
+                        on_update(update)
                 elif update.finish_reason in ("deadline", "cancelled"):
                     break
                 else:

@@ -32,6 +32,7 @@ class Editor:
         self.capabilities: types.ServerCapabilities
         self._versions: dict[str, int] = {}
         self._asked: dict[asyncio.Future[Any], str] = {}
+        self._num_raw = 0
 
         @client.feature("infill/status")
         def on_status(params: Any) -> None:
@@ -55,6 +56,17 @@ class Editor:
                         range=types.Range(position, position), text=text
                     )
                 ],
+            )
+        )
+
+    def take_back(self, line: int, start: int, end: int, uri: str = URI) -> None:
+        """Delete characters of a line, as an incremental change."""
+        self._versions[uri] += 1
+        where = types.Range(types.Position(line, start), types.Position(line, end))
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(self._versions[uri], uri),
+                [types.TextDocumentContentChangePartial(range=where, text="")],
             )
         )
 
@@ -83,7 +95,8 @@ class Editor:
     async def send_raw(self, method: str, params: Any) -> Any:
         """Send a request as it is, valid or not, and return its result."""
         protocol = self.client.protocol
-        request_id = f"raw-{len(self._asked)}"
+        self._num_raw += 1
+        request_id = f"raw-{self._num_raw}"
         answer: Future[Any] = Future()
         protocol._request_futures[request_id] = answer
         protocol._send_data(

@@ -30,6 +30,7 @@ class FakeEngine:
         status: "loading", "ready" or "failed", for the health answer.
         break_off: end the connection in mid-answer.
         refuse_with: (HTTP status, error code) instead of an answer.
+        details: what it says of itself in the health answer.
         requests: every request's JSON, in order.
         num_abandoned: requests whose connection the client closed before the end.
     """
@@ -42,6 +43,7 @@ class FakeEngine:
         self.status: Any = "ready"
         self.break_off = False
         self.refuse_with: tuple[int, str] | None = None
+        self.details: dict[str, Any] = {"prompt": "SpmPrompt"}
         self.requests: list[dict[str, Any]] = []
         self.num_abandoned = 0
         self._may_finish = threading.Event()
@@ -110,6 +112,7 @@ class FakeEngine:
             num_queued=0,
             num_running=0,
             idle_s=0.0,
+            details=self.details,
         )
         return Response(health_to_json(health), media_type="application/json")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,9 @@ class Link:
         self.error: InfillError | None = None
         self.is_closed = False
         self.num_streams_closed = 0
+
+    async def details(self) -> dict[str, Any]:
+        return {"prompt": "SpmPrompt"}
 
     async def stream(self, request: InfillRequest) -> AsyncIterator[InfillUpdate | InfillResult]:
         try:

@@ -1,0 +1,97 @@
+"""What a client is told while a request converges, over stdio with a scripted engine."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from .editor import URI, Editor, wait_until
+from .fake_engine import FakeEngine
+
+pytestmark = pytest.mark.e2e
+
+
+def listen(editor: Editor) -> list[Any]:
+    updates: list[Any] = []
+
+    @editor.client.feature("infill/update")
+    def on_update(params: Any) -> None:
+        updates.append(params)
+
+    return updates
+
+
+def stream_params(line: int, character: int, **more: Any) -> dict[str, Any]:
+    return {
+        "textDocument": {"uri": URI},
+        "position": {"line": line, "character": character},
+        "context": {"triggerKind": 2},
+        "token": "t-1",
+        **more,
+    }
+
+
+async def test_updates_before_the_answer(editor: Editor, engine: FakeEngine) -> None:
+    updates = listen(editor)
+    engine.middle, engine.settled_chars = "f'😀' + b", 4
+    engine.hold()
+    editor.open("x = \n")
+    answer = asyncio.ensure_future(editor.send_raw("infill/stream", stream_params(0, 4)))
+    await wait_until(lambda: bool(updates))
+    assert not answer.done()
+    engine.release()
+    (item,) = await answer
+    assert item["insertText"] == "f'😀' + b"
+    first, last = updates
+    assert (first.token, first.sequence, first.version) == ("t-1", 0, 1)
+    # Four characters are five UTF-16 units.
+    assert (first.text, first.settledLength, first.done) == ("f'😀' + b", 5, False)
+    assert first.confidence == [pytest.approx(0.9048)]
+    assert (last.sequence, last.text, last.done) == (1, "f'😀' + b", True)
+
+
+async def test_a_superseded_stream_ends_with_nothing(editor: Editor, engine: FakeEngine) -> None:
+    updates = listen(editor)
+    engine.hold()
+    editor.open("x = \n")
+    older = asyncio.ensure_future(editor.send_raw("infill/stream", stream_params(0, 4)))
+    await wait_until(lambda: bool(updates))
+    newer = asyncio.ensure_future(editor.send_raw("infill/stream", stream_params(0, 4, token=2)))
+    assert await older is None
+    engine.release()
+    assert await newer is not None
+    assert [(u.token, u.text) for u in updates if u.done] == [("t-1", ""), (2, "1")]
+
+
+@pytest.mark.parametrize("without", ["token", "position", "textDocument"])
+async def test_what_is_missing_is_an_error(editor: Editor, without: str) -> None:
+    params = stream_params(0, 4)
+    del params[without]
+    with pytest.raises(JsonRpcException):
+        await editor.send_raw("infill/stream", params)
+    editor.open("x = \n")
+    assert await editor.texts(0, 4) == ["1"], "the server goes on"
+
+
+async def test_partial_results_hold_what_has_settled(editor: Editor, engine: FakeEngine) -> None:
+    partial: list[Any] = []
+    editor.client.protocol.fm.features.pop(types.PROGRESS, None)
+
+    @editor.client.feature(types.PROGRESS)
+    def on_progress(params: types.ProgressParams) -> None:
+        partial.append(params.value)
+
+    engine.middle, engine.settled_chars = "first + sec", 9
+    engine.hold()
+    editor.open("x = \n")
+    params = stream_params(0, 4, partialResultToken="p")
+    del params["token"]
+    answer = asyncio.ensure_future(editor.send_raw("textDocument/inlineCompletion", params))
+    await wait_until(lambda: bool(partial))
+    engine.release()
+    (item,) = await answer
+    assert item["insertText"] == "first + sec"
+    ((told,),) = partial
+    assert told["insertText"] == "first +", "no word is cut in two"
