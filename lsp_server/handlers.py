@@ -10,6 +10,7 @@ from typing import cast
 from lsprotocol import types
 
 from infill_engine.api import InfillError
+from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.documents import OpenDocument
 from lsp_server.engine_connection import EngineStatus
 from lsp_server.from_lsp import build_request, edits_from_changes
@@ -17,7 +18,7 @@ from lsp_server.infill_link import connect_with
 from lsp_server.positions import PositionEncoding
 from lsp_server.protocol import InfillServer
 from lsp_server.session import Session
-from lsp_server.settings import parse_settings
+from lsp_server.settings import SettingsSources
 from lsp_server.suggestion import suggest
 from lsp_server.to_lsp import inline_completions
 
@@ -26,20 +27,30 @@ logger = logging.getLogger(__name__)
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
     """Set up the session from what the client says of itself."""
-    settings, problems = parse_settings(params.initialization_options)
+    sources = SettingsSources(
+        params.initialization_options,
+        lambda: _workspace_folders(server),
+        lambda problems: _report_problems(server, problems),
+        how_to_ask(server),
+    )
     encoding = server.workspace.position_encoding or types.PositionEncodingKind.Utf16
     server.session = Session(
-        settings=settings,
+        sources=sources,
         encoding=cast(PositionEncoding, str(getattr(encoding, "value", encoding))),
         make_connect=connect_with,
         notify=server.notify_status,
     )
     server.session.end_with_parent(params.process_id)
-    _report_problems(server, problems)
 
 
-def initialized(server: InfillServer, params: types.InitializedParams) -> None:
-    """Start the engine now, so that it is ready when the user begins to type."""
+async def initialized(server: InfillServer, params: types.InitializedParams) -> None:
+    """Start the engine now, so that it is ready when the user begins to type.
+
+    First the client is asked for its settings, which may name another engine.
+    """
+    watch_settings(server)
+    await server.session.sources.refresh()
+    await server.session.update_settings()
     server.session.start_engine()
 
 
@@ -78,10 +89,18 @@ def did_close(server: InfillServer, params: types.DidCloseTextDocumentParams) ->
 async def did_change_configuration(
     server: InfillServer, params: types.DidChangeConfigurationParams
 ) -> None:
-    """Take over changed settings; what is not mentioned stays."""
-    settings, problems = parse_settings(params.settings, server.session.settings)
-    _report_problems(server, problems)
-    await server.session.change_settings(settings)
+    """Take over changed settings; what is not mentioned stays, and the client is asked anew."""
+    server.session.sources.push(params.settings)
+    await server.session.sources.refresh()
+    await server.session.update_settings()
+
+
+async def did_change_watched_files(
+    server: InfillServer, params: types.DidChangeWatchedFilesParams
+) -> None:
+    """Read the projects' settings again: `watch_settings` asks for no other files."""
+    server.session.sources.look_again()
+    await server.session.update_settings()
 
 
 async def inline_completion(
@@ -105,7 +124,11 @@ async def inline_completion(
     document = session.documents.get(uri)
     if document is None:
         return _no_suggestion("the document is not open")
-    reason = session.why_withheld(document)
+    version = document.version
+    settings = await session.settings_for(uri)
+    if session.documents.get(uri) is not document or document.version != version:
+        return _no_suggestion("the document has changed")
+    reason = session.why_withheld(document, settings)
     if reason is not None:
         session.tell_withheld(uri, reason)
         return _no_suggestion("withheld")
@@ -113,13 +136,12 @@ async def inline_completion(
         return _no_suggestion("the client's completion menu has an item selected")
     try:
         # 2. Turn document and position into a request.
-        version = document.version
         request = build_request(
             document,
             params.position,
             params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
             session.encoding,
-            session.settings,
+            settings,
             _workspace_folders(server),
         )
         # 3. Ask the engine, as the document's newest request.
