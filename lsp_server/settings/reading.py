@@ -45,17 +45,14 @@ def read_values(given: object) -> Reading:
         return Reading({}, ("The settings are not an object; they were left as they are.",))
     nested = given.get("infill")
     entries = _flatten(nested if isinstance(nested, Mapping) else given)
-    problems = [_unknown(key) for key in entries if key not in NAMES]
     known = {key: value for key, value in entries.items() if key in NAMES}
     wrong = _wrong_keys(known)
-    problems += [
-        f'Setting "{key}" must be {allowed_values(key)}; it was left as it was.' for key in wrong
-    ]
+    not_used = [key for key in entries if key not in known or key in wrong]
     valid = ServerSettings(**{key: value for key, value in known.items() if key not in wrong})
     values = {name: getattr(valid, name) for name in valid.model_fields_set}
-    if len(problems) > MAX_PROBLEMS:
-        num_more = len(problems) - MAX_PROBLEMS
-        problems[MAX_PROBLEMS:] = [f"{num_more} more settings were not used."]
+    problems = [_problem(key) for key in not_used[:MAX_PROBLEMS]]
+    if len(not_used) > MAX_PROBLEMS:
+        problems.append(f"{len(not_used) - MAX_PROBLEMS} more settings were not used.")
     return Reading(values, tuple(problems))
 
 
@@ -94,12 +91,6 @@ def allowed_values(key: str) -> str:
     return f"a string of at most {schema['maxLength']} characters"
 
 
-def shown_key(key: str) -> str:
-    """Return a name that someone else chose, fit to stand in a message."""
-    printable = "".join(char if char.isprintable() else "?" for char in key[:_SHOWN_KEY_CHARS])
-    return printable + "…" * (len(key) > _SHOWN_KEY_CHARS)
-
-
 def _flatten(given: Mapping[Any, Any], parent: str = "", level: int = 1) -> dict[str, Any]:
     """Join nested names by dots, only as deep as names go: a file can be nested without end."""
     flat: dict[str, Any] = {}
@@ -112,14 +103,20 @@ def _flatten(given: Mapping[Any, Any], parent: str = "", level: int = 1) -> dict
     return flat
 
 
-def _unknown(key: str) -> str:
-    shown = shown_key(key)
+def _problem(key: str) -> str:
+    if key in NAMES:
+        return f'Setting "{key}" must be {allowed_values(key)}; it was left as it was.'
+    shown = _shown(key)
     near = difflib.get_close_matches(shown.lower(), [known.lower() for known in KNOWN_KEYS], n=1)
-    hint = ""
-    if near:
-        nearest = next(known for known in KNOWN_KEYS if known.lower() == near[0])
-        hint = f' Did you mean "{nearest}"?'
+    nearest = [known for known in KNOWN_KEYS if known.lower() in near]
+    hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
     return f'Setting "{shown}" is unknown and was ignored.{hint} Known are {", ".join(KNOWN_KEYS)}.'
+
+
+def _shown(key: str) -> str:
+    """Return a name that someone else chose, fit to stand in a message."""
+    printable = "".join(char if char.isprintable() else "?" for char in key[:_SHOWN_KEY_CHARS])
+    return printable + "…" * (len(key) > _SHOWN_KEY_CHARS)
 
 
 def _wrong_keys(known: Mapping[str, Any]) -> tuple[str, ...]:
