@@ -48,8 +48,9 @@ def read_values(given: object) -> Reading:
     known = {key: value for key, value in entries.items() if key in NAMES}
     wrong = _wrong_keys(known)
     not_used = [key for key in entries if key not in known or key in wrong]
-    valid = ServerSettings(**{key: value for key, value in known.items() if key not in wrong})
-    values = {name: getattr(valid, name) for name in valid.model_fields_set}
+    right = {key: value for key, value in known.items() if key not in wrong}
+    settings = ServerSettings(**right)
+    values = {NAMES[key]: getattr(settings, NAMES[key]) for key in right}
     problems = [_problem(key) for key in not_used[:MAX_PROBLEMS]]
     if len(not_used) > MAX_PROBLEMS:
         problems.append(f"{len(not_used) - MAX_PROBLEMS} more settings were not used.")

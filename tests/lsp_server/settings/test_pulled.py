@@ -1,4 +1,4 @@
-"""`workspace/configuration`: asked once, kept until something changes, never waited for for long."""
+"""`workspace/configuration`: asked once, kept until something changes, not waited for."""
 
 import asyncio
 from typing import Any
