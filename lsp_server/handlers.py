@@ -13,6 +13,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidRequest
 
 from infill_engine.api import InfillError, InfillRequest
+from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.documents import OpenDocument
 from lsp_server.engine_connection import EngineStatus
 from lsp_server.from_lsp import build_request, edits_from_changes
@@ -23,7 +24,7 @@ from lsp_server.protocol import InfillServer
 from lsp_server.rewrite.action import rewrite_actions
 from lsp_server.rewrite.order import RewriteRefused, read_order
 from lsp_server.session import Session
-from lsp_server.settings import parse_settings
+from lsp_server.settings import SettingsSources
 from lsp_server.streaming import PartialResults, UpdateStream
 from lsp_server.suggestion import OnUpdate, clean, suggest
 from lsp_server.to_lsp import inline_completions
@@ -38,20 +39,30 @@ Returns who is told of every step."""
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
     """Set up the session from what the client says of itself."""
-    settings, problems = parse_settings(params.initialization_options)
+    sources = SettingsSources(
+        params.initialization_options,
+        server.workspace_folder_uris,
+        lambda problems: _report_problems(server, problems),
+        how_to_ask(server),
+    )
     encoding = server.workspace.position_encoding or types.PositionEncodingKind.Utf16
     server.session = Session(
-        settings=settings,
+        sources=sources,
         encoding=cast(PositionEncoding, str(getattr(encoding, "value", encoding))),
         make_connect=connect_with,
         notify=server.notify_status,
     )
     server.session.end_with_parent(params.process_id)
-    _report_problems(server, problems)
 
 
-def initialized(server: InfillServer, params: types.InitializedParams) -> None:
-    """Start the engine now, so that it is ready when the user begins to type."""
+async def initialized(server: InfillServer, params: types.InitializedParams) -> None:
+    """Start the engine now, so that it is ready when the user begins to type.
+
+    First the client is asked for its settings, which may name another engine.
+    """
+    watch_settings(server)
+    await server.session.sources.refresh()
+    await server.session.update_settings()
     server.session.start_engine()
 
 
@@ -90,10 +101,18 @@ def did_close(server: InfillServer, params: types.DidCloseTextDocumentParams) ->
 async def did_change_configuration(
     server: InfillServer, params: types.DidChangeConfigurationParams
 ) -> None:
-    """Take over changed settings; what is not mentioned stays."""
-    settings, problems = parse_settings(params.settings, server.session.settings)
-    _report_problems(server, problems)
-    await server.session.change_settings(settings)
+    """Take over changed settings; what is not mentioned stays, and the client is asked anew."""
+    server.session.sources.push(params.settings)
+    await server.session.sources.refresh()
+    await server.session.update_settings()
+
+
+async def did_change_watched_files(
+    server: InfillServer, params: types.DidChangeWatchedFilesParams
+) -> None:
+    """Read the projects' settings again: `watch_settings` asks for no other files."""
+    server.session.sources.look_again()
+    await server.session.update_settings()
 
 
 async def inline_completion(
@@ -156,7 +175,11 @@ async def _complete(
     document = session.documents.get(uri)
     if document is None:
         return _no_suggestion("the document is not open")
-    reason = session.why_withheld(document)
+    version = document.version
+    settings = await session.settings_for(uri)
+    if session.documents.get(uri) is not document or document.version != version:
+        return _no_suggestion("the document has changed")
+    reason = session.why_withheld(document, settings)
     if reason is not None:
         session.tell_withheld(uri, reason)
         return _no_suggestion("withheld")
@@ -164,13 +187,12 @@ async def _complete(
         return _no_suggestion("the client's completion menu has an item selected")
     try:
         # 2. Turn document and position into a request.
-        version = document.version
         request = build_request(
             document,
             params.position,
             params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
             session.encoding,
-            session.settings,
+            settings,
             server.workspace_folder_uris(),
         )
         on_update = follow(request, version)
@@ -207,12 +229,15 @@ def cancel_rewrite(server: InfillServer, *arguments: object) -> None:
         server.rewriting.cancel(arguments[0])
 
 
-def code_action(
+async def code_action(
     server: InfillServer, params: types.CodeActionParams
 ) -> list[types.CodeAction] | None:
     """Offer to rewrite what is selected."""
-    document = server.session.documents.get(params.text_document.uri)
-    if document is None or server.session.why_withheld(document) is not None:
+    session, uri = server.session, params.text_document.uri
+    document = session.documents.get(uri)
+    if document is None:
+        return None
+    if session.why_withheld(document, await session.settings_for(uri)) is not None:
         return None
     return rewrite_actions(params, document.version)
 

@@ -26,6 +26,7 @@ def create_server() -> InfillServer:
     register(types.TEXT_DOCUMENT_DID_CHANGE)(handlers.did_change)
     register(types.TEXT_DOCUMENT_DID_CLOSE)(handlers.did_close)
     register(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(handlers.did_change_configuration)
+    register(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(handlers.did_change_watched_files)
 
     # Without options pygls advertises nothing.
     register(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(

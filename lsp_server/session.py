@@ -14,7 +14,7 @@ from lsp_server.engine_connection import Connect, EngineConnection, EngineStatus
 from lsp_server.parent_watch import call_when_gone, is_running
 from lsp_server.positions import PositionEncoding
 from lsp_server.request_queue import RequestQueue
-from lsp_server.settings import ServerSettings
+from lsp_server.settings import ServerSettings, SettingsSources
 
 Notify = Callable[[str, str], None]
 """Tells the editor a state and a message for the user."""
@@ -25,7 +25,8 @@ class Session:
     """Everything that lives as long as the connection.
 
     Attributes:
-        settings: as last given by the client.
+        settings: what counts for the connection; see `settings_for`.
+        sources: where settings come from.
         encoding: what positions count, as negotiated.
         documents: the open documents.
         queue: newest request wins, per document.
@@ -34,12 +35,13 @@ class Session:
 
     def __init__(
         self,
-        settings: ServerSettings,
+        sources: SettingsSources,
         encoding: PositionEncoding,
         make_connect: MakeConnect,
         notify: Notify,
     ) -> None:
-        self.settings = settings
+        self.sources = sources
+        self.settings = sources.for_connection()
         self.encoding: PositionEncoding = encoding
         self.documents = DocumentStore()
         self.queue = RequestQueue()
@@ -65,11 +67,23 @@ class Session:
         if self.settings.enabled:
             self.engine.start()
 
-    async def change_settings(self, settings: ServerSettings) -> None:
-        """Take new settings; another engine address means another engine.
+    async def settings_for(self, uri: str) -> ServerSettings:
+        """Return what counts for a document, asking the client where that was not done yet.
 
         Modifies: settings, engine.
         """
+        await self.sources.refresh(uri)
+        await self.update_settings()
+        return self.sources.for_document(uri)
+
+    async def update_settings(self) -> None:
+        """Take the settings as their sources are now; another engine address, another engine.
+
+        Modifies: settings, engine.
+        """
+        settings = self.sources.for_connection()
+        if settings == self.settings:
+            return
         old, self.settings = self.settings, settings
         if (old.engine_url, old.engine_token) != (settings.engine_url, settings.engine_token):
             old_engine, self.engine = self.engine, self._new_engine()
@@ -80,23 +94,24 @@ class Session:
         """Let go of the engine, which may go on for other editors."""
         if self._parent_watch is not None:
             self._parent_watch.cancel()
+        self.sources.close()
         await self.engine.close()
 
-    def why_withheld(self, document: OpenDocument) -> str | None:
+    def why_withheld(self, document: OpenDocument, settings: ServerSettings) -> str | None:
         """Say in a sentence why nothing is suggested in `document`; None when something may be."""
-        if not self.settings.enabled:
+        if not settings.enabled:
             return 'Suggestions are switched off by the setting "enabled".'
-        if document.language_id in self.settings.disabled_languages:
+        if document.language_id in settings.disabled_languages:
             return (
                 f'Suggestions are switched off for "{document.language_id}" by the setting '
                 '"disabledLanguages".'
             )
         if document.is_binary:
             return f"{_name_of(document.uri)} is a binary file; nothing is suggested there."
-        if document.num_chars > self.settings.max_document_chars:
+        if document.num_chars > settings.max_document_chars:
             return (
                 f"{_name_of(document.uri)} has {document.num_chars} characters; suggestions stop "
-                f'at {self.settings.max_document_chars} (setting "maxDocumentChars").'
+                f'at {settings.max_document_chars} (setting "maxDocumentChars").'
             )
         return None
 
@@ -109,6 +124,7 @@ class Session:
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document that was closed."""
         self.documents.close(uri)
+        self.sources.forget(uri)
         self.queue.supersede(uri)
         self._told = {told for told in self._told if told[0] != uri}
 

@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from infill_engine.api import (
-    MAX_NEW_TOKENS_LIMIT,
-    InfillError,
-    InfillRequest,
-    InfillResult,
-    InfillUpdate,
-)
+from infill_engine.api import InfillError, InfillRequest, InfillResult, InfillUpdate
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import relative_path, text_of_range
 from lsp_server.rewrite.order import RewriteOrder, RewriteRefused
 from lsp_server.rewrite.preview import Preview
+from lsp_server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from lsp_server.protocol import InfillServer
@@ -58,10 +53,11 @@ class Rewriting:
                 f"The selection belongs to version {order.version} of the document, which is at "
                 f"{document.version} by now. Select again."
             )
-        if (withheld := session.why_withheld(document)) is not None:
-            raise RewriteRefused(withheld)
         version = document.version
-        request = self._request(document, order)
+        settings = await session.settings_for(order.uri)
+        if (withheld := session.why_withheld(document, settings)) is not None:
+            raise RewriteRefused(withheld)
+        request = self._request(document, order, settings)
         self._num_started += 1
         preview = Preview(
             self._server, order, version, session.encoding, f"infill-rewrite-{self._num_started}"
@@ -91,12 +87,13 @@ class Rewriting:
         """End the rewrite of a document, if there is one; nothing of it is applied."""
         self._server.session.queue.supersede(f"rewrite {uri}")
 
-    def _request(self, document: OpenDocument, order: RewriteOrder) -> InfillRequest:
+    def _request(
+        self, document: OpenDocument, order: RewriteOrder, settings: ServerSettings
+    ) -> InfillRequest:
         session = self._server.session
         prefix, selection, suffix = text_of_range(document, order.range, session.encoding)
         if not selection.strip():
             raise RewriteRefused("The selection is empty: select the code to rewrite.")
-        settings = session.settings
         wanted = max(_LEAST_TOKENS, int(len(selection) / _CHARS_PER_TOKEN))
         try:
             return InfillRequest(
@@ -110,7 +107,7 @@ class Rewriting:
                 # A model that fills gaps takes what it is given for right, and would copy it.
                 draft=selection if session.engine.follows_instructions else "",
                 draft_strength=order.strength,
-                max_new_tokens=min(wanted, MAX_NEW_TOKENS_LIMIT),
+                max_new_tokens=min(wanted, settings.rewrite_max_tokens),
                 seed=settings.seed if order.seed is None else order.seed,
             )
         except InfillError as error:

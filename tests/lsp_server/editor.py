@@ -137,15 +137,19 @@ async def running_editor(
     command: Sequence[str] = SERVER_COMMAND,
     env: dict[str, str] | None = None,
     root_uri: str = "file:///project",
+    workspace: types.WorkspaceClientCapabilities | None = None,
+    prepare: Callable[[Editor], None] = lambda editor: None,
 ) -> AsyncIterator[Editor]:
     """An editor whose server is initialized, and shut down in good order afterwards."""
     client = make_test_lsp_client()
     editor = Editor(client)
+    prepare(editor)
     await client.start_io(*command, env={**os.environ, **(env or {})})
     result = await client.initialize_session(
         types.InitializeParams(
             capabilities=types.ClientCapabilities(
-                general=types.GeneralClientCapabilities(position_encodings=encodings)
+                general=types.GeneralClientCapabilities(position_encodings=encodings),
+                workspace=workspace,
             ),
             initialization_options=options,
             workspace_folders=[types.WorkspaceFolder(root_uri, "project")],

@@ -5,7 +5,6 @@ import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
 
 import { createClient } from "./server";
-import { readServerSettings } from "./settings";
 import { ServerStatus, StatusItem } from "./status";
 
 let client: LanguageClient | undefined;
@@ -21,12 +20,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.workspace.onDidChangeConfiguration(async (change) => {
       if (change.affectsConfiguration("infill.server")) {
         await restart(log, statusItem);
-      } else if (change.affectsConfiguration("infill")) {
-        await client?.sendNotification("workspace/didChangeConfiguration", {
-          settings: { infill: readServerSettings() },
-        });
       }
     }),
+    // The server is told of trust when it starts.
+    vscode.workspace.onDidGrantWorkspaceTrust(() => restart(log, statusItem)),
   );
   await start(log, statusItem);
 }

@@ -11,7 +11,18 @@ export function createClient(log: vscode.LogOutputChannel): LanguageClient {
   const serverOptions: ServerOptions = { command, args };
   const clientOptions: LanguageClientOptions = {
     documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
-    initializationOptions: readServerSettings(),
+    initializationOptions: { workspaceTrusted: vscode.workspace.isTrusted },
+    middleware: {
+      workspace: {
+        // The server asks when it starts, for each document, and after every change.
+        configuration: (params, token, next) =>
+          params.items.every((item) => item.section === "infill")
+            ? params.items.map((item) =>
+                readServerSettings(item.scopeUri ? vscode.Uri.parse(item.scopeUri) : undefined),
+              )
+            : next(params, token),
+      },
+    },
     outputChannel: log,
   };
   return new LanguageClient("infill-ls", "infill-ls", serverOptions, clientOptions);

@@ -1,25 +1,25 @@
-// Reads this extension's settings from VS Code. Their meaning and ranges are in package.json.
+// Reads this extension's settings from VS Code. Their meaning and ranges are in package.json, which
+// the server's schema writes.
 
 import * as vscode from "vscode";
 
-/** What the server is sent: every setting but those that only say how to start it. */
-const SERVER_SETTINGS = [
-  "enabled",
-  "disabledLanguages",
-  "mode",
-  "deadlineMs",
-  "lineMaxTokens",
-  "blockMaxTokens",
-  "minConfidence",
-  "maxDocumentChars",
-  "seed",
-  "engine.url",
-  "engine.token",
-] as const;
+import { SERVER_SETTINGS } from "./serverSettings";
 
-export function readServerSettings(): Record<string, unknown> {
-  const settings = vscode.workspace.getConfiguration("infill");
-  return Object.fromEntries(SERVER_SETTINGS.map((key) => [key, settings.get(key)]));
+/** What the user has set for the server. Defaults are left out: they would hide .infill.toml. */
+export function readServerSettings(resource?: vscode.Uri): Record<string, unknown> {
+  const settings = vscode.workspace.getConfiguration("infill", resource);
+  const isSet = (key: string): boolean => {
+    const found = settings.inspect(key);
+    return (
+      found?.globalValue !== undefined ||
+      found?.workspaceValue !== undefined ||
+      found?.workspaceFolderValue !== undefined
+    );
+  };
+  // `get`, not the values found: it knows which of them count.
+  return Object.fromEntries(
+    SERVER_SETTINGS.filter(isSet).map((key) => [key, settings.get(key)]),
+  );
 }
 
 export function readServerCommand(): [string, ...string[]] {

@@ -1,0 +1,31 @@
+// Written by `python -m lsp_server.settings --write` from its schema; do not edit.
+
+/** What the server is told, without the `infill.` of VS Code's names. */
+export const SERVER_SETTINGS = [
+  "enabled",
+  "disabledLanguages",
+  "mode",
+  "deadlineMs",
+  "lineMaxTokens",
+  "blockMaxTokens",
+  "minConfidence",
+  "maxDocumentChars",
+  "seed",
+  "engine.url",
+  "engine.token",
+  "debounce.minMs",
+  "debounce.maxMs",
+  "inComments",
+  "inStrings",
+  "afterDeletion",
+  "speculate",
+  "reuseTyped",
+  "exclude",
+  "useGitignore",
+  "completionFallback",
+  "rewrite.maxTokens",
+  "context.maxTokens",
+  "context.otherFiles",
+  "record",
+  "log.level",
+] as const;
