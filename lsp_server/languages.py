@@ -206,9 +206,7 @@ _SYNTAX: dict[str, LanguageSyntax] = {
     "lua": LanguageSyntax(
         family="lua",
         bodies=_types("block"),
-        opens_body=re.compile(
-            r"\b(?:do|then|else|repeat)\s*\Z|\bfunction\b[^()]*\([^()]*\)\s*\Z"
-        ),
+        opens_body=re.compile(r"\b(?:do|then|else|repeat)\s*\Z|\bfunction\b[^()]*\([^()]*\)\s*\Z"),
         statement_gap=f"{GAP}()",
         strings=_types("string"),
         functions=_types("function_declaration"),
