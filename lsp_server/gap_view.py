@@ -8,6 +8,7 @@ asked of it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from tree_sitter import Node, Tree
 
@@ -75,7 +76,11 @@ class LinesWithGap(Sequence[str]):
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __getitem__(self, idx):  # noqa: ANN001, ANN204 - both overloads of Sequence
+    @overload
+    def __getitem__(self, idx: int) -> str: ...
+    @overload
+    def __getitem__(self, idx: slice) -> list[str]: ...
+    def __getitem__(self, idx: int | slice) -> str | list[str]:
         if isinstance(idx, slice):
             return [self[i] for i in range(*idx.indices(len(self._lines)))]
         return self._replaced if idx == self._gap_line else self._lines[idx]
