@@ -20,7 +20,7 @@ MAX_OUTLINE_LINES = 16
 _WHOLE_LINES = 6  # a definition of so few lines is shown whole
 _MAX_LINE_CHARS = 200
 _MAX_DOC_LINES = 3
-_NAME_FIELDS = ("name", "declarator", "left", "heading_content", "type")
+_NAME_FIELDS = ("name", "declarator", "left", "heading_content")
 _NAME_NODES = frozenset(
     "atx_heading object_reference selectors dotted_key bare_key variable_declaration "
     "variable_declarator variable_list property_element const_element".split()
@@ -208,8 +208,10 @@ def _named_part(node: Node) -> Node | None:
         part = node.child_by_field_name(field)
         if part is not None:
             return part
-    children = node.named_children[:6]
-    return next((child for child in children if child.type in _NAME_NODES), None)
+    for child in node.named_children[:6]:
+        if child.type in _NAME_NODES:
+            return child
+    return node.child_by_field_name("type")  # of `impl Trait for Type`
 
 
 def _head(line: str, num_bytes: int) -> str:
