@@ -84,7 +84,7 @@ def chosen_at(
 
 def test_definitions_that_the_code_names_come_from_other_documents() -> None:
     chosen = chosen_at(new_chooser(), at_mark("main.py", MAIN), [document("store.py", STORE)])
-    assert "store.py\ndef open_store(folder: str) -> Store:\n    \"\"\"Open it.\"\"\"" in chosen
+    assert 'store.py\ndef open_store(folder: str) -> Store:\n    """Open it."""' in chosen
     outline = next(text for text in chosen if "class Store:" in text)
     assert '    """Keeps things by their key.' in outline
     assert "    def fetch_item(self, key: str) -> bytes:" in outline
