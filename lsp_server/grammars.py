@@ -9,7 +9,7 @@ from functools import cache
 from tree_sitter import Language, Parser
 
 _PLAIN = "language"
-_GRAMMARS: dict[str, tuple[str, str]] = {
+GRAMMARS: dict[str, tuple[str, str]] = {
     "bash": ("tree_sitter_bash", _PLAIN),
     "c": ("tree_sitter_c", _PLAIN),
     "cpp": ("tree_sitter_cpp", _PLAIN),
@@ -34,7 +34,7 @@ _GRAMMARS: dict[str, tuple[str, str]] = {
 }
 """Grammar name → the module that holds it and the function that gives it."""
 
-_ALIASES = {
+ALIASES = {
     "c++": "cpp",
     "cuda-cpp": "cpp",
     "c#": "csharp",
@@ -67,8 +67,8 @@ _ALIASES = {
 
 def grammar_name(language_id: str) -> str | None:
     """Return the name of the grammar for an LSP language identifier; None when there is none."""
-    name = _ALIASES.get(language_id, language_id)
-    return name if name in _GRAMMARS else None
+    name = ALIASES.get(language_id, language_id)
+    return name if name in GRAMMARS else None
 
 
 def parser_for(language_id: str) -> Parser | None:
@@ -86,7 +86,7 @@ def parser_for(language_id: str) -> Parser | None:
 
 @cache
 def _load(name: str) -> Language | None:
-    module_name, function_name = _GRAMMARS[name]
+    module_name, function_name = GRAMMARS[name]
     try:
         return Language(getattr(importlib.import_module(module_name), function_name)())
     except (ImportError, AttributeError, ValueError):

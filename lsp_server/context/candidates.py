@@ -114,14 +114,21 @@ def _named_elsewhere(
         if other.document is place.document or syntax is None:
             continue
         path = place.path_of(other.document.uri)
+        # Who sees a class sees its members' signatures: these alone only where it is not shown.
+        shown = {
+            definition.outer.start_byte
+            for name in (named.keys() | imported) & other.by_name.keys()
+            for definition in other.by_name[name]
+        }
         for name in sorted((named.keys() | imported) & other.by_name.keys()):
             for definition in other.by_name[name][:_MAX_SAME_NAME]:
+                container = definition.container
+                if container is not None and (name not in named or container.start_byte in shown):
+                    continue
                 score = _IMPORTED
                 if name in named:
-                    is_minor = definition.container or definition.node.type in syntax.values
+                    is_minor = container is not None or definition.node.type in syntax.values
                     score = _NAMED_MINOR if is_minor else _NAMED + named[name]
-                elif definition.container:
-                    continue
                 text = outline_of(definition, syntax, other.lines)
                 line = definition.outer.start_point.row
                 yield Candidate(Snippet(path, text), score, (path, line))

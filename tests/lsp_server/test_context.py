@@ -9,7 +9,7 @@ from lsp_server.context.definitions import definitions_in
 from lsp_server.context.scopes import enclosing_scopes, sibling_signatures
 from lsp_server.documents import OpenDocument
 from lsp_server.gap_view import view_of_sides
-from lsp_server.grammars import _GRAMMARS
+from lsp_server.grammars import GRAMMARS
 
 PIECES = [*"(){}[]:;'\"`\n\t\\#/*<> =.,é😀\ud800\0", "def ", "if ", "return ", "{\n"]
 half_typed = st.lists(st.sampled_from(PIECES)).map("".join)
@@ -170,7 +170,7 @@ def test_in_what_the_cursor_stands(kind: str, language_id: str, text: str) -> No
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([*_GRAMMARS, "cobol"]), half_typed, half_typed)
+@given(st.sampled_from([*GRAMMARS, "cobol"]), half_typed, half_typed)
 def test_never_raises_on_half_typed_code(language_id: str, prefix: str, suffix: str) -> None:
     assert choose_mode(prefix, suffix, language_id) in ("line", "block")
     view = view_of_sides(prefix, suffix, language_id)

@@ -8,7 +8,7 @@ from tree_sitter import Tree
 
 from lsp_server.documents import OpenDocument, TextEdit, split_lines
 from lsp_server.gap_view import MAX_DEPTH
-from lsp_server.grammars import _ALIASES, _GRAMMARS, parser_for
+from lsp_server.grammars import ALIASES, GRAMMARS, parser_for
 from lsp_server.languages import syntax_of
 from lsp_server.syntax_tree import SyntaxTree
 
@@ -146,13 +146,13 @@ def test_the_view_has_the_gap_and_the_tree_has_not() -> None:
     assert nodes(parsed(document)) == before
 
 
-@pytest.mark.parametrize("language_id", [*_GRAMMARS, *_ALIASES])
+@pytest.mark.parametrize("language_id", [*GRAMMARS, *ALIASES])
 def test_every_language_has_a_grammar_and_a_table(language_id: str) -> None:
     assert parser_for(language_id) is not None
     assert syntax_of(language_id) is not None
 
 
-@pytest.mark.parametrize("name", _GRAMMARS)
+@pytest.mark.parametrize("name", GRAMMARS)
 def test_every_node_type_in_the_table_exists(name: str) -> None:
     syntax, parser = syntax_of(name), parser_for(name)
     assert syntax is not None
