@@ -18,7 +18,7 @@ from infill_cli.source_file import SourceFile, read_source_file
 from infill_client.settings import read_settings
 from infill_engine.api import CheckpointError
 from lsp_server.context import fill_mode, position_kind
-from lsp_server.context.scopes import enclosing_scopes
+from lsp_server.context.scopes import enclosing_scopes, place_in_tree
 from lsp_server.context.snippets import SnippetChooser, estimate_tokens
 from lsp_server.documents import OpenDocument, without_ending
 
@@ -49,13 +49,13 @@ def context(place: str, open_paths: tuple[Path, ...], full: bool) -> None:
     count_tokens, how = _token_counter()
     document = _document(source)
     documents = [document, *(_document(read_source_file(path)) for path in open_paths)]
-    document.syntax.parse(document.lines, budget_ms=None)
     line_idx, char_offset = cursor.line - 1, cursor.column - 1
     view = document.gap_view(line_idx, char_offset)
     snippets = SnippetChooser(count_tokens=count_tokens, parse_budget_ms=None).choose(
         document, line_idx, char_offset, documents, lambda uri: uri
     )
-    scopes = " > ".join(scope.name for scope in enclosing_scopes(view)) if view else ""
+    in_tree = place_in_tree(document, line_idx, char_offset, budget_ms=None)
+    scopes = " > ".join(scope.name for scope in enclosing_scopes(in_tree)) if in_tree else ""
     _title("Place", f"{document.uri}, {document.language_id or 'no known language'}")
     click.echo(f"in {position_kind(view)}, fills a {fill_mode(view) if view else 'line'}")
     click.echo(f"within {scopes}" if scopes else "within no definition")

@@ -120,9 +120,7 @@ class OpenDocument:
         if self.is_binary:
             return None
         if self._last_view is None or self._last_view[:2] != (line_idx, char_offset):
-            view = view_in_document(
-                self.syntax, self.lines, line_idx, char_offset, self.language_id
-            )
+            view = view_in_document(self.lines, line_idx, char_offset, self.language_id)
             self._last_view = (line_idx, char_offset, view)
         return self._last_view[2]
 

@@ -37,6 +37,7 @@ class LanguageSyntax:
         values: definitions without code: constants, fields, type aliases.
         wrappers: stand around a definition and belong to it: decorators, `export`.
         imports: what brings names from other files.
+        is_indented: whether indentation, and no closing mark, ends a body.
         has_docstrings: whether a body's first string documents it; else comments above do.
         quotes: what begins a string, for half-typed code.
         line_comment: what begins a comment to the line's end, for half-typed code; "" for none.
@@ -54,6 +55,7 @@ class LanguageSyntax:
     values: frozenset[str] = frozenset()
     wrappers: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
+    is_indented: bool = False
     has_docstrings: bool = False
     quotes: str = "\"'`"
     line_comment: str = ""
@@ -243,6 +245,7 @@ _SYNTAX: dict[str, LanguageSyntax] = {
         values=_types("assignment type_alias_statement"),
         wrappers=_types("decorated_definition expression_statement"),
         imports=_types("import_statement import_from_statement future_import_statement"),
+        is_indented=True,
         has_docstrings=True,
         line_comment="#",
     ),

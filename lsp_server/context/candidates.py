@@ -13,13 +13,13 @@ from lsp_server.context.definition_index import IndexedDocument
 from lsp_server.context.definitions import outline_of
 from lsp_server.context.recent_places import RecentPlaces
 from lsp_server.context.scopes import (
+    PlaceInTree,
     Scope,
     import_lines,
     names_in,
     sibling_signatures,
 )
 from lsp_server.documents import OpenDocument
-from lsp_server.gap_view import GapView
 from lsp_server.languages import syntax_of
 
 _SURROUNDING_LINES = (40, 20)  # before and after the cursor, whose names are looked up
@@ -55,7 +55,7 @@ class Surroundings:
         document: with the cursor.
         line_idx: the cursor's line.
         near: first and last line that the prompt holds anyway.
-        view: the syntax around the cursor, None where there is none.
+        in_tree: the place in the document's tree, None where there is none.
         scopes: the definitions around it, outermost first.
         path_of: the path to show for a document's URI.
     """
@@ -63,7 +63,7 @@ class Surroundings:
     document: OpenDocument
     line_idx: int
     near: tuple[int, int]
-    view: GapView | None
+    in_tree: PlaceInTree | None
     scopes: Sequence[Scope]
     path_of: Callable[[str], str]
 
@@ -82,19 +82,18 @@ def candidates_for(
 
 
 def _from_own_file(place: Surroundings) -> Iterator[Candidate]:
-    view = place.view
-    if view is None or not view.is_whole:
+    if place.in_tree is None:
         return
     path = place.path_of(place.document.uri)
     headers = [s.header for s in place.scopes if s.first_line < place.near[0]]
     if headers:
         yield Candidate(Snippet(path, "\n".join(headers)), _ENCLOSING, (path, 0))
     named = _names_around(place)
-    imports = [text for line, text in import_lines(view) if line < place.near[0]]
+    imports = [text for line, text in import_lines(place.in_tree) if line < place.near[0]]
     used = [text for text in imports if not named.keys().isdisjoint(names_in(text))] or imports
     if used:
         yield Candidate(Snippet(path, "\n".join(used[:_MAX_IMPORTS])), _IMPORTS, (path, 0))
-    for line, name, signature in sibling_signatures(view, list(place.scopes)):
+    for line, name, signature in sibling_signatures(place.in_tree, place.scopes):
         if not place.near[0] <= line <= place.near[1]:
             distance = abs(line - place.line_idx)
             score = _NAMED_SIBLING if name in named else _SIBLING / (1 + distance / 100)
@@ -106,8 +105,8 @@ def _named_elsewhere(
 ) -> Iterator[Candidate]:
     named = _names_around(place)
     imported = set[str]()
-    if place.view is not None and place.view.is_whole:
-        for _, text in import_lines(place.view):
+    if place.in_tree is not None:
+        for _, text in import_lines(place.in_tree):
             imported.update(names_in(text))
     for other in indexed:
         syntax = syntax_of(other.document.language_id)

@@ -12,7 +12,7 @@ from infill_engine.api import Snippet
 from lsp_server.context.candidates import Candidate, Surroundings, candidates_for
 from lsp_server.context.definition_index import DefinitionIndex
 from lsp_server.context.recent_places import RecentPlaces
-from lsp_server.context.scopes import enclosing_scopes
+from lsp_server.context.scopes import enclosing_scopes, place_in_tree
 from lsp_server.documents import OpenDocument
 from lsp_server.languages import syntax_of
 from lsp_server.syntax_tree import BUDGET_MS
@@ -91,17 +91,18 @@ class SnippetChooser:
         others = [other for other in documents if other is not document]
         indexed = self._index.refresh(others, family, self._parse_budget_ms)
         versions = tuple((other.document.uri, other.version) for other in indexed)
-        view = document.gap_view(line_idx, char_offset)
-        scopes = enclosing_scopes(view) if view is not None and view.is_whole else None
+        in_tree = place_in_tree(document, line_idx, char_offset, self._parse_budget_ms)
+        scopes = None if in_tree is None else enclosing_scopes(in_tree)
         names = None if scopes is None else tuple((scope.kind, scope.name) for scope in scopes)
         last = self._choices.get(document.uri)
         is_near = last is not None and abs(line_idx - last.line_idx) <= _STAY_LINES
         if last is not None and last.others == versions:
+            view = document.gap_view(line_idx, char_offset)
             is_broken = view is not None and view.is_broken
             if names == last.scopes or (is_near and (is_broken or _is_outward(names, last.scopes))):
                 return last.snippets
         place = Surroundings(
-            document, line_idx, _near_lines(document, line_idx), view, scopes or (), path_of
+            document, line_idx, _near_lines(document, line_idx), in_tree, scopes or (), path_of
         )
         ranked = candidates_for(place, indexed, self.recent)
         # After a jump the rest of the prompt is new anyway, and what is most useful comes first.

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from lsp_server.context import choose_mode, position_kind
 from lsp_server.context.definitions import definitions_in
-from lsp_server.context.scopes import enclosing_scopes, sibling_signatures
-from lsp_server.documents import OpenDocument
+from lsp_server.context.scopes import enclosing_scopes, place_in_tree, sibling_signatures
+from lsp_server.documents import OpenDocument, split_lines
 from lsp_server.gap_view import view_of_sides
 from lsp_server.grammars import GRAMMARS
 
@@ -175,10 +175,12 @@ def test_never_raises_on_half_typed_code(language_id: str, prefix: str, suffix: 
     assert choose_mode(prefix, suffix, language_id) in ("line", "block")
     view = view_of_sides(prefix, suffix, language_id)
     assert position_kind(view) in ("code", "comment", "string")
-    if view is not None:
-        enclosing_scopes(view)
-        list(sibling_signatures(view, enclosing_scopes(view)))
-        list(definitions_in(view.tree.root_node, view.syntax, view.lines))
+    document = OpenDocument("file:///a", language_id, 1, prefix + suffix)
+    line_idx = len(split_lines(prefix)) - 1
+    place = place_in_tree(document, line_idx, len(split_lines(prefix)[-1]), budget_ms=None)
+    if place is not None and "\0" not in prefix:
+        list(sibling_signatures(place, enclosing_scopes(place)))
+        list(definitions_in(place.root, place.syntax, place.lines))
 
 
 def test_a_cursor_in_the_middle_of_a_large_file() -> None:

@@ -1,15 +1,15 @@
-"""What else the model is shown: definitions, recent places, and that it stays while someone types."""
+"""What else the model is shown, and that it stays while someone types."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 
 from lsp_server.context.definitions import definitions_in, outline_of
 from lsp_server.context.recent_places import MAX_PLACES, RecentPlaces
-from lsp_server.context.scopes import enclosing_scopes
+from lsp_server.context.scopes import enclosing_scopes, place_in_tree
 from lsp_server.context.snippets import SnippetChooser, estimate_tokens
 from lsp_server.documents import OpenDocument, TextEdit
-from lsp_server.gap_view import view_of_sides
 from lsp_server.grammars import parser_for
 from lsp_server.languages import syntax_of
 from lsp_server.syntax_tree import LineEdit
@@ -163,7 +163,7 @@ def test_snippets_stay_while_someone_types_within_a_function() -> None:
         here.version = version
         at = (line_idx + 1, 0) if char == "\n" else (line_idx, char_offset + 1)
         seen.append(chooser.choose(here, *at, [here, other], lambda uri: uri))
-    num_same = sum(a == b for a, b in zip(seen, seen[1:], strict=False))
+    num_same = sum(a == b for a, b in pairwise(seen))
     assert len(seen) > 400
     assert seen[0]
     assert num_same >= 0.95 * (len(seen) - 1)
@@ -248,6 +248,10 @@ def test_names_in_every_language(language_id: str, text: str, names: str) -> Non
 
 SCOPES = [
     ("python", "class A:\n    @x\n    def f(self):\n        for a in b:\n            ‸\n", "A f"),
+    ("python", "class A:\n    def f(self):\n        a = 1\n\n        ‸\n\nx = 1\n", "A f"),
+    ("python", "class A:\n    def f(self):\n        a = 1\n\n    ‸\n\nx = 1\n", "A"),
+    ("python", "class A:\n    def f(self):\n        a = 1\n\n‸\n\nx = 1\n", ""),
+    ("java", "class A {\n  int f() {\n  }\n  ‸\n}\n", "A"),
     ("python", "class A:\n    def f(self, ‸):\n        pass\n", "A"),
     ("javascript", "class A { m(a) { const f = (x) => { ‸ }; } }", "A m f"),
     ("typescript", "namespace N { class A { get m(): void { ‸ } } }", "N A m"),
@@ -267,7 +271,8 @@ SCOPES = [
 
 @pytest.mark.parametrize(("language_id", "marked", "names"), SCOPES)
 def test_scopes_in_every_language(language_id: str, marked: str, names: str) -> None:
-    prefix, _, suffix = marked.partition("‸")
-    view = view_of_sides(prefix, suffix, language_id)
-    scopes = enclosing_scopes(view) if view is not None else []
+    here, line_idx, char_offset = at_mark("a", marked)
+    here = document("a", here.text, language_id)
+    place = place_in_tree(here, line_idx, char_offset, budget_ms=None)
+    scopes = enclosing_scopes(place) if place is not None else []
     assert [scope.name for scope in scopes] == names.split()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from tree_sitter import Tree
 
+from lsp_server.context import position_kind
 from lsp_server.documents import OpenDocument, TextEdit, split_lines
 from lsp_server.gap_view import MAX_DEPTH
 from lsp_server.grammars import ALIASES, GRAMMARS, parser_for
@@ -139,11 +140,20 @@ def test_the_view_has_the_gap_and_the_tree_has_not() -> None:
     before = nodes(parsed(document))
     view = document.gap_view(6, len('        return {"x": [a'))
     assert view is not None
-    assert view.is_whole
     innermost = view.path[-1]
-    assert (innermost.type, innermost.start_byte) == ("identifier", view.gap_byte - 1)
-    assert view.lines[6] == '        return {"x": [ainfill_gap, 1], "é": f"{a}b"}\r\n'
+    assert innermost.type == "identifier"
+    assert innermost.byte_range == (view.gap_byte - 1, view.gap_end_byte)
+    assert view.rest_of_line == ', 1], "é": f"{a}b"}'
     assert nodes(parsed(document)) == before
+
+
+def test_a_window_does_not_begin_within_a_docstring() -> None:
+    prose = "    It's said that a string's quote is a quote.\n" * 60
+    function = f'def f():\n    """Doc.\n\n{prose}    """\n    return 1\n\n\n'
+    document = OpenDocument("file:///a.py", "python", 1, function * 20 + "x = f(1)\n")
+    for line_idx, line in enumerate(document.lines):
+        if line.startswith(("    return", "x =")):
+            assert position_kind(document.gap_view(line_idx, 8)) == "code"
 
 
 @pytest.mark.parametrize("language_id", [*GRAMMARS, *ALIASES])
