@@ -53,6 +53,7 @@ class Surroundings:
 
     Attributes:
         document: with the cursor.
+        shown: the documents whose text may be shown.
         line_idx: the cursor's line.
         near: first and last line that the prompt holds anyway.
         in_tree: the place in the document's tree, None where there is none.
@@ -61,6 +62,7 @@ class Surroundings:
     """
 
     document: OpenDocument
+    shown: Sequence[OpenDocument]
     line_idx: int
     near: tuple[int, int]
     in_tree: PlaceInTree | None
@@ -72,7 +74,13 @@ def candidates_for(
     place: Surroundings, indexed: Sequence[IndexedDocument], recent: RecentPlaces
 ) -> list[Candidate]:
     """Return what could be shown at a place, the most useful first, without duplicates."""
-    found = [*_from_own_file(place), *_named_elsewhere(place, indexed), *_recent(place, recent)]
+    named = _names_around(place)
+    imports = import_lines(place.in_tree) if place.in_tree is not None else []
+    found = [
+        *_from_own_file(place, named, imports),
+        *_named_elsewhere(place, indexed, named, imports),
+        *_recent(place, recent),
+    ]
     found.sort(key=lambda candidate: (-candidate.score, candidate.key))
     kept: dict[str, Candidate] = {}
     for candidate in found:
@@ -81,16 +89,17 @@ def candidates_for(
     return list(kept.values())
 
 
-def _from_own_file(place: Surroundings) -> Iterator[Candidate]:
+def _from_own_file(
+    place: Surroundings, named: dict[str, float], imports: list[tuple[int, str]]
+) -> Iterator[Candidate]:
     if place.in_tree is None:
         return
     path = place.path_of(place.document.uri)
     headers = [s.header for s in place.scopes if s.first_line < place.near[0]]
     if headers:
         yield Candidate(Snippet(path, "\n".join(headers)), _ENCLOSING, (path, 0))
-    named = _names_around(place)
-    imports = [text for line, text in import_lines(place.in_tree) if line < place.near[0]]
-    used = [text for text in imports if not named.keys().isdisjoint(names_in(text))] or imports
+    unseen = [text for line, text in imports if line < place.near[0]]
+    used = [text for text in unseen if not named.keys().isdisjoint(names_in(text))] or unseen
     if used:
         yield Candidate(Snippet(path, "\n".join(used[:_MAX_IMPORTS])), _IMPORTS, (path, 0))
     for line, name, signature in sibling_signatures(place.in_tree, place.scopes):
@@ -101,13 +110,12 @@ def _from_own_file(place: Surroundings) -> Iterator[Candidate]:
 
 
 def _named_elsewhere(
-    place: Surroundings, indexed: Sequence[IndexedDocument]
+    place: Surroundings,
+    indexed: Sequence[IndexedDocument],
+    named: dict[str, float],
+    imports: list[tuple[int, str]],
 ) -> Iterator[Candidate]:
-    named = _names_around(place)
-    imported = set[str]()
-    if place.in_tree is not None:
-        for _, text in import_lines(place.in_tree):
-            imported.update(names_in(text))
+    imported = {name for _, text in imports for name in names_in(text)}
     for other in indexed:
         syntax = syntax_of(other.document.language_id)
         if other.document is place.document or syntax is None:
@@ -136,6 +144,8 @@ def _named_elsewhere(
 def _recent(place: Surroundings, recent: RecentPlaces) -> Iterator[Candidate]:
     for age, seen in enumerate(recent):
         document = seen.document
+        if document not in place.shown:
+            continue
         first = max(0, seen.first_line)
         last = min(seen.last_line, len(document.lines) - 1)
         if document is place.document and first <= place.near[1] and last >= place.near[0]:

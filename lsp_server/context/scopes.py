@@ -23,9 +23,9 @@ from lsp_server.gap_view import path_to
 from lsp_server.languages import LanguageSyntax, syntax_of
 from lsp_server.syntax_tree import BUDGET_MS
 
-_MAX_SIBLINGS = 200
+_MAX_SIBLINGS = 80
 _MAX_BLANK_LINES = 50  # above the cursor, to the code that it may belong to
-_MAX_NODES_TO_IMPORTS = 400  # from the file's beginning
+_MAX_NODES_TO_IMPORTS = 200  # from the file's beginning
 _WORD = re.compile(r"[^\W\d]\w*")
 
 

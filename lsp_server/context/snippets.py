@@ -81,7 +81,7 @@ class SnippetChooser:
             document: with the cursor.
             line_idx: the cursor's line.
             char_offset: the cursor's place in it, in code points.
-            open_documents: all that are open; only these are ever shown.
+            open_documents: those whose text may be shown, and no others; may hold `document`.
             path_of: the path to show for a URI.
         """
         documents = list(open_documents)
@@ -102,7 +102,13 @@ class SnippetChooser:
             if names == last.scopes or (is_near and (is_broken or _is_outward(names, last.scopes))):
                 return last.snippets
         place = Surroundings(
-            document, line_idx, _near_lines(document, line_idx), in_tree, scopes or (), path_of
+            document=document,
+            shown=documents,
+            line_idx=line_idx,
+            near=_near_lines(document, line_idx),
+            in_tree=in_tree,
+            scopes=scopes or (),
+            path_of=path_of,
         )
         ranked = candidates_for(place, indexed, self.recent)
         # After a jump the rest of the prompt is new anyway, and what is most useful comes first.

@@ -189,6 +189,8 @@ def test_places_edited_in_other_documents_are_shown() -> None:
     chooser.recent.note_edit(notes, edit)
     chosen = chosen_at(chooser, at_mark("main.py", MAIN), [notes])
     assert any("very_special = compute()" in text for text in chosen)
+    secret = chosen_at(chooser, at_mark("other.py", MAIN), [])
+    assert not any("very_special" in text for text in secret)
     chooser.forget("notes.py")
     chosen = chosen_at(chooser, (document("x.py", "x\n"), 0, 1), [])
     assert not any("very_special" in text for text in chosen)
