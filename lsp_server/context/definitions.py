@@ -119,7 +119,7 @@ def documentation_of(
             return [], list(paragraph)
     above: list[str] = []
     row = outer.start_point.row - 1
-    while row >= 0 and lines[row].lstrip().startswith(_COMMENT_STARTS):
+    while row >= 0 and _line(lines, row).lstrip().startswith(_COMMENT_STARTS):
         above.append(_line(lines, row))
         row -= 1
     return above[::-1][:_MAX_DOC_LINES], []
@@ -141,14 +141,15 @@ def outline_of(definition: Definition, syntax: LanguageSyntax, lines: Sequence[s
     first, last = outer.start_point.row, outer.end_point.row
     parts: list[str] = []
     if definition.container is not None:
-        parts.append(lines[definition.container.start_point.row])
+        parts.append(_line(lines, definition.container.start_point.row))
     if last - first < _WHOLE_LINES:
         parts += text_between(lines, Point(first, 0), outer.end_point).split("\n")
     elif node.type not in syntax.containers:
         parts += header_of(outer, node, syntax, lines).split("\n")
     elif (body := body_of(node, syntax)) is None:
         # Columns of a table, fields of a struct: the lines themselves are the members.
-        parts += [lines[row] for row in range(first, min(last + 1, first + MAX_OUTLINE_LINES))]
+        stop = min(last + 1, first + MAX_OUTLINE_LINES)
+        parts += [_line(lines, row) for row in range(first, stop)]
     else:
         parts += header_of(outer, node, syntax, lines).split("\n")
         for outer_member, member in members_of(body, syntax):

@@ -52,7 +52,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PlaceInTree:
-    """A place in a document whose tree is up to date. Valid until the document is edited.
+    """A place in a document that has a tree. Valid until the document is edited.
 
     Attributes:
         syntax: what the node types mean.
@@ -76,11 +76,15 @@ class PlaceInTree:
 def place_in_tree(
     document: OpenDocument, line_idx: int, char_offset: int, budget_ms: float | None = BUDGET_MS
 ) -> PlaceInTree | None:
-    """Find a place in the document's tree; None where there is none, or not in the time given."""
+    """Find a place in the document's tree; None where there is none yet.
+
+    A tree that cannot be brought up to date in the time given is taken as it is: a definition
+    typed in the last second may be missing.
+    """
     syntax = syntax_of(document.language_id)
     if syntax is None or document.is_binary:
         return None
-    tree = document.syntax.parse(document.lines, budget_ms)
+    tree = document.syntax.parse(document.lines, budget_ms) or document.syntax.latest
     if tree is None:
         return None
     lines = document.lines

@@ -278,3 +278,15 @@ def test_scopes_in_every_language(language_id: str, marked: str, names: str) -> 
     place = place_in_tree(here, line_idx, char_offset, budget_ms=None)
     scopes = enclosing_scopes(place) if place is not None else []
     assert [scope.name for scope in scopes] == names.split()
+
+
+def test_a_tree_that_is_behind_still_tells_the_scope() -> None:
+    here, line_idx, char_offset = at_mark("main.py", MAIN)
+    assert place_in_tree(here, line_idx, char_offset, budget_ms=0) is None
+    here.syntax.parse(here.lines, None)
+    here.apply(TextEdit(0, 0, 0, 0, "# é\n'''\n"), "utf-32")
+    place = place_in_tree(here, line_idx + 2, char_offset, budget_ms=0)
+    assert place is not None
+    scopes = enclosing_scopes(place)
+    assert [scope.name for scope in scopes] == ["Shop", "sell"]
+    assert scopes[1].header == "    def sell(self, name):"
