@@ -17,10 +17,10 @@ from infill_cli.model_command import describe_briefly
 from infill_cli.model_folder import folder_of, read_model_facts
 from infill_client.settings import EngineSettings, read_settings, settings_file
 from infill_engine.api import ConfigError, InfillError
+from lsp_server.grammars import GRAMMARS
 
 Level = Literal["ok", "note", "broken"]
 
-_GRAMMARS = ("python", "typescript", "javascript", "go")
 _EDITORS = {
     "code": "Visual Studio Code",
     "codium": "VSCodium",
@@ -130,7 +130,7 @@ def check_checkpoint(settings: EngineSettings) -> Finding:
 
 def check_grammars() -> Finding:
     """Look for the tree-sitter grammars the language server reads code with."""
-    missing = [name for name in _GRAMMARS if util.find_spec(f"tree_sitter_{name}") is None]
+    missing = [name for name, (module, _) in GRAMMARS.items() if util.find_spec(module) is None]
     if util.find_spec("tree_sitter") is None:
         missing = ["tree-sitter itself"]
     if missing:
@@ -141,7 +141,7 @@ def check_grammars() -> Finding:
             "Install infill-ls again; until then such files are read as plain text.",
         )
     version = metadata.version("tree-sitter")
-    return Finding("Grammars", "ok", f"{', '.join(_GRAMMARS)} (tree-sitter {version})")
+    return Finding("Grammars", "ok", f"{', '.join(GRAMMARS)} (tree-sitter {version})")
 
 
 def check_editors() -> Finding:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "complete": "infill_cli.complete_command:complete",
     "rewrite": "infill_cli.rewrite_command:rewrite",
     "demo": "infill_cli.demo_command:demo",
+    "context": "infill_cli.context_command:context",
     "doctor": "infill_cli.doctor_command:doctor",
     "engine": "infill_cli.engine_command:engine",
     "model": "infill_cli.model_command:model",

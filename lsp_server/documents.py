@@ -1,14 +1,19 @@
 """The open documents, as the editor has them: text kept line by line, edited in place.
 
+Each has a syntax tree, which is told of every edit and parsed only when someone asks.
+
 pygls has such a mirror too, but it splits lines where Python does (form feed, U+2028, ...), while
 LSP knows only LF, CRLF and CR: after a form feed, as the standard library of Python has them, every
 position would be a line off. Knows nothing of requests, engines or files on disk.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lsp_server.gap_view import GapView, view_in_document
 from lsp_server.positions import PositionEncoding, char_offset_from_units
+from lsp_server.syntax_tree import LineEdit, SyntaxTree
 
 _LINE_WITH_ENDING = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
@@ -49,12 +54,15 @@ class OpenDocument:
         lines: the text, each line with its ending.
         num_chars: code points of the whole text.
         is_binary: whether the text held a NUL when it was last sent as a whole.
+        syntax: the tree of the text.
     """
 
     def __init__(self, uri: str, language_id: str, version: int, text: str) -> None:
         self.uri = uri
         self.language_id = language_id
         self.version = version
+        self.syntax = SyntaxTree(language_id)
+        self._last_view: tuple[int, int, GapView | None] | None = None
         self.replace_all(text)
 
     @property
@@ -73,11 +81,16 @@ class OpenDocument:
         self.lines = split_lines(text)
         self.is_binary = "\0" in text
         self.num_chars = len(text)
+        self.syntax.forget()
+        self._last_view = None
 
-    def apply(self, edit: TextEdit, encoding: PositionEncoding) -> None:
+    def apply(self, edit: TextEdit, encoding: PositionEncoding) -> LineEdit:
         """Apply one change; positions outside the document are clamped to it.
 
-        Modifies: lines, num_chars.
+        Modifies: lines, num_chars, syntax.
+
+        Returns:
+            Which lines were replaced.
         """
         start_line, start_char = self.locate(edit.start_line, edit.start_units, encoding)
         end_line, end_char = self.locate(edit.end_line, edit.end_units, encoding)
@@ -98,8 +111,24 @@ class OpenDocument:
             # Only the document's last line has no ending.
             new_lines.pop()
         num_chars_before = sum(map(len, self.lines[first : last + 1]))
+        replaced = LineEdit(first, last + 1 - first, len(new_lines))
+        self.syntax.note(replaced, new_lines)
+        self._last_view = None
         self.lines[first : last + 1] = new_lines
         self.num_chars += sum(map(len, new_lines)) - num_chars_before
+        return replaced
+
+    def gap_view(self, line_idx: int, char_offset: int) -> GapView | None:
+        """Return the syntax around a place, None where there is none to see.
+
+        Kept until the next edit, so that asking twice costs nothing.
+        """
+        if self.is_binary:
+            return None
+        if self._last_view is None or self._last_view[:2] != (line_idx, char_offset):
+            view = view_in_document(self.lines, line_idx, char_offset, self.language_id)
+            self._last_view = (line_idx, char_offset, view)
+        return self._last_view[2]
 
     def locate(self, line_idx: int, num_units: int, encoding: PositionEncoding) -> tuple[int, int]:
         """Find a client's position: (line index, char_offset in that line), clamped to the text."""
@@ -122,6 +151,9 @@ class DocumentStore:
     def get(self, uri: str) -> OpenDocument | None:
         """Return the document, None when it is not open."""
         return self._documents.get(uri)
+
+    def __iter__(self) -> Iterator[OpenDocument]:
+        return iter(tuple(self._documents.values()))
 
     def close(self, uri: str) -> None:
         """Forget the document; closing one that is not open does nothing."""

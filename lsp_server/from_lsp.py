@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
-from infill_engine.api import InfillRequest
-from lsp_server.context import FillMode, choose_mode
+from infill_engine.api import InfillRequest, Snippet
+from lsp_server.context import FillMode, fill_mode
 from lsp_server.documents import OpenDocument, TextEdit
 from lsp_server.positions import PositionEncoding
 from lsp_server.settings import ServerSettings
@@ -113,15 +113,18 @@ def build_request(
     encoding: PositionEncoding,
     settings: ServerSettings,
     workspace_folders: Sequence[str],
+    snippets: tuple[Snippet, ...] = (),
 ) -> InfillRequest:
     """Build the request for the gap at `position`, which is clamped to the document.
 
-    Who invokes a suggestion by hand gets what there is, however doubtful.
+    Who invokes a suggestion by hand gets what there is, however doubtful. `snippets` are what else
+    the model is shown, as `SnippetChooser` chose it.
     """
     prefix, suffix = sides_of_cursor(document, position, encoding)
     mode: FillMode
     if settings.mode == "auto":
-        mode = choose_mode(prefix, suffix, document.language_id)
+        view = document.gap_view(*document.locate(position.line, position.character, encoding))
+        mode = "line" if view is None else fill_mode(view)
     else:
         mode = settings.mode
     return InfillRequest(
@@ -129,6 +132,7 @@ def build_request(
         suffix=suffix,
         language_id=document.language_id,
         path=relative_path(document.uri, workspace_folders),
+        snippets=snippets,
         mode=mode,
         max_new_tokens=(settings.line_max_tokens if mode == "line" else settings.block_max_tokens),
         deadline_ms=settings.deadline_ms,

@@ -140,3 +140,14 @@ def test_help_and_version(run: Any) -> None:
     for name in ("serve", "complete", "rewrite", "demo", "doctor", "engine", "model"):
         assert f"  {name} " in listed
     assert run("--version").stdout.startswith("infill-ls, version ")
+
+
+def test_context_shows_what_the_model_would_see(run: Any, source: Path) -> None:
+    (source.parent / "shop.py").write_text("from add import add\n\n\ntotal = add(1, 2)\n")
+    result = run("context", "shop.py:4:16", "--open", "add.py")
+    assert result.exit_code == 0
+    assert "shop.py, python\nin code, fills a line\nwithin no definition\n" in result.stdout
+    assert "Snippet 1: add.py, " in result.stdout
+    assert "def add(left, right):\n" in result.stdout
+    assert "Counted by the chosen model's tokenizer" in result.stdout
+    assert run("context", "shop.py:9:1").exit_code == 2

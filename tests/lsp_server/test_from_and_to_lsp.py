@@ -3,6 +3,7 @@
 import pytest
 from lsprotocol import types
 
+from infill_engine.api import Snippet
 from lsp_server import from_lsp
 from lsp_server.documents import OpenDocument, TextEdit
 from lsp_server.from_lsp import build_request, edits_from_changes, relative_path, sides_of_cursor
@@ -91,6 +92,21 @@ def test_who_asks_by_hand_gets_what_is_doubtful_too() -> None:
     position = types.Position(0, 4)
     request = build_request(document("x = "), position, True, "utf-16", ServerSettings(), [])
     assert request.least_confidence == 0
+
+
+def test_snippets_and_the_mode_by_syntax_reach_the_request() -> None:
+    snippets = (Snippet("b.py", "x = 1"),)
+    request = build_request(
+        document("😀 = 1\r\ndef f():\r\n    \r\n"),
+        types.Position(2, 4),
+        False,
+        "utf-16",
+        ServerSettings(),
+        [],
+        snippets,
+    )
+    assert request.snippets == snippets
+    assert request.mode == "block"
 
 
 def test_nothing_is_null_and_never_an_empty_list() -> None:
