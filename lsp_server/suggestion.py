@@ -41,7 +41,7 @@ async def suggest(engine: Engine, request: InfillRequest) -> str:
     """
     middle = await _fill(engine, request)
     mode: FillMode = "line" if request.mode == "line" else "block"
-    return clean_middle(middle, request.prefix, request.suffix, mode)
+    return clean_middle(middle, request.prefix, request.suffix, mode, request.language_id)
 
 
 def without_broken_word(text: str, num_chars: int) -> str:

@@ -1,0 +1,140 @@
+"""Parses the text around a gap, once without a middle and then cheaply with this one and that one.
+
+A window of the document is enough, and keeps a long file as cheap as a short one. Knows nothing of
+rules. Never raises on half-typed code.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from tree_sitter import Node, Parser, Tree
+
+# The grammars' only door; give it another module here when they move.
+from lsp_server.context import _parser as parser_for
+from lsp_server.postprocess.gap import Gap, indent_of
+
+GAP = "infill_gap"
+"""Stands for the missing code while parsing: an identifier is valid where code can be missing."""
+NUM_CHARS_BEFORE = 3_000
+NUM_CHARS_AFTER = 3_000
+"""Characters parsed on each side: 6,000 take about 1 ms."""
+_LEAST_CHARS = 300
+"""Nearer to the gap than this, no line begins or ends the window."""
+_TEXT_TYPES = frozenset(
+    "string string_content string_fragment template_string comment line_comment block_comment "
+    "interpreted_string_literal interpreted_string_literal_content raw_string_literal "
+    "raw_string_literal_content string_literal jsx_text".split()
+)
+_GOES_ON = ("}", ")", "]", "else", "elif", "except", "finally", "catch", "case", "and ", "or ")
+
+
+class ParsedGap:
+    """The window around one gap, and its tree without a middle.
+
+    Attributes:
+        num_errors_without: errors of the window as it is, or with a name in the gap if those are
+            fewer.
+        is_in_text: whether the gap is in a string or a comment, where nothing can be wrong.
+    """
+
+    def __init__(self, parser: Parser, gap: Gap) -> None:
+        # errors="replace": a lone surrogate, which JSON can carry, has no UTF-8 form.
+        self._head = _window_before(gap.prefix).encode(errors="replace")
+        self._tail = _window_after(gap.suffix).encode(errors="replace")
+        self._parser = parser
+        self._row = self._head.count(b"\n")
+        self._column = len(self._head) - (self._head.rfind(b"\n") + 1)
+        self._tree = parser.parse(self._head + self._tail)
+        named = self.tree_with(GAP).root_node
+        self.num_errors_without = min(num_errors(self._tree.root_node), num_errors(named))
+        node = named.named_descendant_for_byte_range(self.start_byte, self.start_byte + len(GAP))
+        self.is_in_text = node is not None and node.type in _TEXT_TYPES
+
+    @property
+    def start_byte(self) -> int:
+        """Where in the parsed text a middle begins, in bytes."""
+        return len(self._head)
+
+    def tree_with(self, middle: str) -> Tree:
+        """Parse the window with `middle` in the gap, reusing what is known without it."""
+        inserted = middle.encode(errors="replace")
+        num_rows = inserted.count(b"\n")
+        last_column = len(inserted) - (inserted.rfind(b"\n") + 1)
+        here = (self._row, self._column)
+        end = (self._row + num_rows, last_column if num_rows else self._column + len(inserted))
+        tree = self._tree.copy()
+        at = self.start_byte
+        tree.edit(at, at, at + len(inserted), here, here, end)
+        return self._parser.parse(self._head + inserted + self._tail, tree)
+
+
+@lru_cache(maxsize=1)
+def parse_gap(gap: Gap) -> ParsedGap | None:
+    """Parse the window around `gap`; None for a language without a grammar.
+
+    The last one is kept: several rules ask for the same gap.
+    """
+    parser = parser_for(gap.language_id)
+    return None if parser is None else ParsedGap(parser, gap)
+
+
+def num_errors(root: Node) -> int:
+    """Count the places where the grammar had to skip or to make up something, nested ones too."""
+    return sum(node.is_error or node.is_missing for node in _broken_nodes(root))
+
+
+def _broken_nodes(root: Node) -> Iterator[Node]:
+    # A stack and no recursion: half-typed code nests as deep as it likes.
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.has_error:
+            yield node
+            waiting.extend(node.children)
+
+
+def _window_before(prefix: str) -> str:
+    """Return the end of `prefix`, from the beginning of something as little indented as any."""
+    near = prefix[-NUM_CHARS_BEFORE:]
+    if len(near) < len(prefix):
+        near = near.partition("\n")[2]
+    lines = near.split("\n")
+    starts = [idx for idx, line in enumerate(lines[:-1]) if _begins_something(line)]
+    least = min((len(indent_of(lines[idx])) for idx in starts), default=0)
+    num_chars = len(lines[-1])
+    for idx in range(len(lines) - 2, -1, -1):
+        num_chars += len(lines[idx]) + 1
+        is_start = _begins_something(lines[idx]) and len(indent_of(lines[idx])) == least
+        if is_start and num_chars >= _LEAST_CHARS and not _is_in_text(prefix, num_chars):
+            return "\n".join(lines[idx:])
+    return near
+
+
+def _is_in_text(prefix: str, num_chars: int) -> bool:
+    """Say whether the place `num_chars` before the end is in a string of many lines or a comment.
+
+    By counting marks, which a mark in a comment can deceive: then another start is taken.
+    """
+    end = len(prefix) - num_chars
+    if any(prefix.count(mark, 0, end) % 2 for mark in ('"""', "'''", "`")):
+        return True
+    return prefix.count("/*", 0, end) > prefix.count("*/", 0, end)
+
+
+def _window_after(suffix: str) -> str:
+    """Return the beginning of `suffix`, up to where something not indented begins."""
+    near = suffix[:NUM_CHARS_AFTER]
+    if len(near) == len(suffix):
+        return suffix
+    lines = near.split("\n")[:-1] or [near]
+    num_chars = 0
+    for idx, line in enumerate(lines):
+        if num_chars >= _LEAST_CHARS and _begins_something(line) and not indent_of(line):
+            return "\n".join(lines[:idx]) + "\n"
+        num_chars += len(line) + 1
+    return "\n".join(lines)
+
+
+def _begins_something(line: str) -> bool:
+    """Say whether `line` can be the first of a definition or statement."""
+    return bool(line.strip()) and not line.lstrip(" \t").startswith(_GOES_ON)
