@@ -11,7 +11,7 @@ from lsp_server.postprocess.indent_style import IndentStyle, style_near
 from lsp_server.postprocess.string_lines import lines_in_strings
 
 _OPENERS = (":", "{", "(", "[")
-_CLOSERS = (")", "]", "}", "end")
+_COMMENTS = ("#", "//", "/*", "*", "--", ";")
 _STATEMENT_ENDS = (";", "}", ")", "]")
 _BY_BLOCKS = frozenset(
     "c cpp csharp go java javascript javascriptreact kotlin php python rust swift typescript "
@@ -31,7 +31,10 @@ def indent_like_document(middle: str, gap: Gap) -> str:
     style = style_near(gap)
     if style is None or not any(line.strip() for line in lines[1:]):
         return middle
-    lines = [lines[0], *_shifted(_scaled(_converted(lines[1:], style), gap, style), lines, gap)]
+    lines = [
+        lines[0],
+        *_shifted(_scaled(_converted(lines[1:], style), gap, style), lines, gap, style),
+    ]
     indented = "\n".join(lines)
     if indented == middle:
         return middle
@@ -123,14 +126,13 @@ def _first_step_opens(lines: list[str], gap: Gap, num_columns: int) -> bool:
     return False
 
 
-def _shifted(lines: list[str], middle_lines: list[str], gap: Gap) -> list[str]:
+def _shifted(lines: list[str], opener: str, style: IndentStyle) -> list[str]:
     """Step 3: a body that is not deeper than the line that opens it was written from column 0."""
-    base = indent_of(gap.line_prefix + middle_lines[0])
-    opener = (gap.line_prefix + middle_lines[0]).rstrip()
+    base = indent_of(opener)
     body = next((line for line in lines if line.strip()), "")
-    indent = indent_of(body)
-    if not base or not opener.endswith(_OPENERS) or body.strip().startswith(_CLOSERS):
+    num_columns = style.columns(indent_of(body))
+    if not opener.rstrip().endswith(_OPENERS) or opener.strip().startswith(_COMMENTS):
         return lines
-    if not indent or len(indent) > len(base):
+    if num_columns != style.width or num_columns > style.columns(base):
         return lines
     return [base + line if line.strip() else line for line in lines]

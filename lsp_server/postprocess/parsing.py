@@ -15,11 +15,13 @@ from lsp_server.postprocess.gap import Gap, indent_of
 
 GAP = "infill_gap"
 """Stands for the missing code while parsing: an identifier is valid where code can be missing."""
-NUM_CHARS_BEFORE = 3_000
-NUM_CHARS_AFTER = 3_000
-"""Characters parsed on each side: 6,000 take about 1 ms."""
+MAX_CHARS = 10_000
+"""Characters parsed on each side, at most; mostly far fewer: to where something not indented
+begins."""
 _LEAST_CHARS = 300
 """Nearer to the gap than this, no line begins or ends the window."""
+_LONGEST_LINE_CHARS = 1_000
+"""A longer line is data or minified: slow to parse and nothing to judge by."""
 _TEXT_TYPES = frozenset(
     "string string_content string_fragment template_string comment line_comment block_comment "
     "interpreted_string_literal interpreted_string_literal_content raw_string_literal "
@@ -37,10 +39,10 @@ class ParsedGap:
         is_in_text: whether the gap is in a string or a comment, where nothing can be wrong.
     """
 
-    def __init__(self, parser: Parser, gap: Gap) -> None:
+    def __init__(self, parser: Parser, head: str, tail: str) -> None:
         # errors="replace": a lone surrogate, which JSON can carry, has no UTF-8 form.
-        self._head = _window_before(gap.prefix).encode(errors="replace")
-        self._tail = _window_after(gap.suffix).encode(errors="replace")
+        self._head = head.encode(errors="replace")
+        self._tail = tail.encode(errors="replace")
         self._parser = parser
         self._row = self._head.count(b"\n")
         self._column = len(self._head) - (self._head.rfind(b"\n") + 1)
@@ -70,12 +72,16 @@ class ParsedGap:
 
 @lru_cache(maxsize=1)
 def parse_gap(gap: Gap) -> ParsedGap | None:
-    """Parse the window around `gap`; None for a language without a grammar.
+    """Parse the window around `gap`; None without a grammar, or when nothing near can be parsed.
 
     The last one is kept: several rules ask for the same gap.
     """
     parser = parser_for(gap.language_id)
-    return None if parser is None else ParsedGap(parser, gap)
+    if parser is None or max(len(gap.line_prefix), len(gap.rest_of_line)) > _LONGEST_LINE_CHARS:
+        return None
+    head = _window_before(gap.prefix, gap.language_id)
+    tail = _window_after(gap.suffix, gap.language_id)
+    return None if head is None or tail is None else ParsedGap(parser, head, tail)
 
 
 def num_errors(root: Node) -> int:
@@ -93,21 +99,25 @@ def _broken_nodes(root: Node) -> Iterator[Node]:
             waiting.extend(node.children)
 
 
-def _window_before(prefix: str) -> str:
-    """Return the end of `prefix`, from the beginning of something as little indented as any."""
-    near = prefix[-NUM_CHARS_BEFORE:]
+def _window_before(prefix: str, language_id: str) -> str | None:
+    """Return the end of `prefix`, from the beginning of something; None when that is not near.
+
+    Of something not indented; in Python, where a method alone is as good as a class, of something
+    as little indented as any.
+    """
+    near = prefix[-MAX_CHARS:]
     if len(near) < len(prefix):
         near = near.partition("\n")[2]
     lines = near.split("\n")
-    starts = [idx for idx, line in enumerate(lines[:-1]) if _begins_something(line)]
-    least = min((len(indent_of(lines[idx])) for idx in starts), default=0)
+    starts = {idx: indent_of(line) for idx, line in enumerate(lines[:-1]) if _begins(line)}
+    least = min(map(len, starts.values()), default=0) if language_id == "python" else 0
     num_chars = len(lines[-1])
     for idx in range(len(lines) - 2, -1, -1):
         num_chars += len(lines[idx]) + 1
-        is_start = _begins_something(lines[idx]) and len(indent_of(lines[idx])) == least
+        is_start = idx in starts and len(starts[idx]) == least
         if is_start and num_chars >= _LEAST_CHARS and not _is_in_text(prefix, num_chars):
             return "\n".join(lines[idx:])
-    return near
+    return near if len(near) == len(prefix) else None
 
 
 def _is_in_text(prefix: str, num_chars: int) -> bool:
@@ -121,20 +131,20 @@ def _is_in_text(prefix: str, num_chars: int) -> bool:
     return prefix.count("/*", 0, end) > prefix.count("*/", 0, end)
 
 
-def _window_after(suffix: str) -> str:
-    """Return the beginning of `suffix`, up to where something not indented begins."""
-    near = suffix[:NUM_CHARS_AFTER]
-    if len(near) == len(suffix):
-        return suffix
-    lines = near.split("\n")[:-1] or [near]
+def _window_after(suffix: str, language_id: str) -> str | None:
+    """Return the beginning of `suffix`, to where something not indented begins; None as above."""
+    near = suffix[:MAX_CHARS]
+    lines = near.split("\n")
     num_chars = 0
     for idx, line in enumerate(lines):
-        if num_chars >= _LEAST_CHARS and _begins_something(line) and not indent_of(line):
+        if num_chars >= _LEAST_CHARS and not indent_of(line) and _begins(line):
             return "\n".join(lines[:idx]) + "\n"
         num_chars += len(line) + 1
-    return "\n".join(lines)
+    if len(near) == len(suffix):
+        return suffix
+    return "\n".join(lines[:-1]) if language_id == "python" else None
 
 
-def _begins_something(line: str) -> bool:
+def _begins(line: str) -> bool:
     """Say whether `line` can be the first of a definition or statement."""
     return bool(line.strip()) and not line.lstrip(" \t").startswith(_GOES_ON)

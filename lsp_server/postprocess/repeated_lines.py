@@ -12,7 +12,7 @@ _MIN_TYPED_CHARS = 5
 _MIN_WORD_CHARS = 3
 _MIN_LINE_CHARS = 12  # a line this long that comes again is no accident, as `return x` may be
 _BLOCK_END = re.compile(r"[\])};,]+|end|fi|done|esac|</[\w.:-]+>")
-_WORD_AT_END = re.compile(r"\w+\Z")
+_WORD_AT_END = re.compile(r"\b[^\W\d]\w*\Z")
 
 
 def drop_typed_text(middle: str, gap: Gap) -> str:
@@ -72,13 +72,19 @@ def drop_repeated_next_lines(middle: str, gap: Gap) -> str:
 
 
 def cut_at_next_line(middle: str, gap: Gap) -> str:
-    """Stop before a line of some length that is the next one below: the rest would come twice."""
+    """Stop before a line of some length that is the next one below: the rest would come twice.
+
+    Unless that line stands elsewhere near as well: a test may say `assert.Nil(t, err)` ten times.
+    """
     if not gap.is_at_line_end or not gap.lines_below:
         return middle
     next_line = gap.lines_below[0]
-    if len(next_line.strip()) < _MIN_LINE_CHARS:
-        return middle
     lines = middle.split("\n")
+    first = (_completed_lines(middle, gap) or [""])[0]
+    if len(next_line.strip()) < _MIN_LINE_CHARS or indent_of(next_line) != indent_of(first):
+        return middle
+    if next_line in gap.lines_above or next_line in gap.lines_below[1:]:
+        return middle
     for idx, line in enumerate(lines[1:], start=1):
         if line.rstrip() == next_line:
             return "\n".join(lines[:idx]).rstrip()

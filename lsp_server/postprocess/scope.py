@@ -3,11 +3,14 @@
 By indentation alone, which half-typed code has too; needs no grammar but for strings.
 """
 
+import re
+
 from lsp_server.postprocess.gap import Gap, indent_of
 from lsp_server.postprocess.string_lines import lines_in_strings
 
 _OPENERS = (":", "{", "(", "[", "=>", " then", " do", "begin")
 _CLOSERS = (")", "]", "}", "end", "</", "fi", "done", "esac")
+_BRANCH = re.compile(r"(else|elif|elsif|except|finally|catch|rescue|ensure|when|case|default)\b")
 _FREE_FORM = frozenset({"markdown", "plaintext", "latex", "html", "xml", "git-commit"})
 _TAB = " " * 8
 _PREPROCESSED = frozenset({"c", "cpp", "csharp", "objective-c"})
@@ -16,13 +19,14 @@ _PREPROCESSED = frozenset({"c", "cpp", "csharp", "objective-c"})
 def cut_at_scope_end(middle: str, gap: Gap) -> str:
     """Stop before the first line that is less indented than the cursor's block.
 
-    Behind an opener (`def f():`) the block is what is more indented than that line. One line that
-    closes the block stays, unless the line below the cursor closes it already.
+    Behind an opener (`def f():`) the block is what is more indented than that line, and the
+    branches that belong to it (`else:`). One line that closes the block stays, unless the line
+    below the cursor closes it already.
     """
     lines = middle.split("\n")
     if gap.language_id in _FREE_FORM or len(lines) == 1:
         return middle
-    opens = gap.line_prefix.rstrip().endswith(_OPENERS)
+    opens = gap.line_prefix.rstrip().endswith(_OPENERS) and not lines[0].strip()
     line = gap.line_prefix if gap.line_prefix.strip() else _first_line(gap, lines)
     line_indent = _num_columns(line)
     least = line_indent + 1 if opens else line_indent
@@ -31,6 +35,8 @@ def cut_at_scope_end(middle: str, gap: Gap) -> str:
         for idx, line in enumerate(lines)
         if idx and line.strip() and _num_columns(line) < least and not _is_directive(line, gap)
     ]
+    if opens:
+        outside = [idx for idx in outside if not _goes_on(lines[idx], line_indent)]
     if not outside:
         return middle
     in_strings = lines_in_strings(middle, gap)
@@ -49,6 +55,16 @@ def _first_line(gap: Gap, lines: list[str]) -> str:
     """Return the first line that has code, as it will stand in the document."""
     first = gap.line_prefix + lines[0]
     return first if first.strip() else next((line for line in lines[1:] if line.strip()), "")
+
+
+def _goes_on(line: str, num_columns: int) -> bool:
+    """Say whether `line` is a further branch of what the cursor's line opens: `} else {`."""
+    if _num_columns(line) != num_columns:
+        return False
+    written = line.strip()
+    return bool(_BRANCH.match(written)) or (
+        written.startswith("}") and not _is_only_closer(written)
+    )
 
 
 def _is_only_closer(line: str) -> bool:

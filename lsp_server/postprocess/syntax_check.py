@@ -15,6 +15,8 @@ from lsp_server.postprocess.words import is_word
 _TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])")
 _ONE_WORD = re.compile(r"\s*\w+")
 _QUOTE = re.compile(r"[\"'`]|\*/")
+_MOST_ERRORS = 3
+"""More of them without the middle, and one more says nothing of it."""
 _MOST_CUTS = 30
 """Shorter parts tried, each a parse of 0.1 to 0.3 ms: no answer may wait much longer for this."""
 
@@ -27,7 +29,9 @@ def cut_at_syntax_error(middle: str, gap: Gap) -> str:
     if not middle.strip() or _ONE_WORD.fullmatch(middle):
         return middle
     parsed = parse_gap(gap)
-    if parsed is None or (parsed.is_in_text and not _QUOTE.search(middle)):
+    if parsed is None or parsed.num_errors_without > _MOST_ERRORS:
+        return middle
+    if parsed.is_in_text and not _QUOTE.search(middle):
         return middle
     if _adds_none(parsed, middle, endings(middle, gap)):
         return middle
