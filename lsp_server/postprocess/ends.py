@@ -44,8 +44,9 @@ def drop_blanks_at_line_ends(middle: str, gap: Gap) -> str:
 
 
 def drop_trailing_blanks(middle: str, gap: Gap) -> str:
-    """Drop blanks and empty lines from the end, except before more code on the same line."""
-    return middle.rstrip() if gap.is_at_line_end else middle
+    """Drop blanks and empty lines from the end, unless code follows at once on the same line."""
+    is_before_code = gap.rest_of_line[:1].strip()
+    return middle if is_before_code else middle.rstrip()
 
 
 def drop_if_blank(middle: str, gap: Gap) -> str:

@@ -31,10 +31,8 @@ def indent_like_document(middle: str, gap: Gap) -> str:
     style = style_near(gap)
     if style is None or not any(line.strip() for line in lines[1:]):
         return middle
-    lines = [
-        lines[0],
-        *_shifted(_scaled(_converted(lines[1:], style), gap, style), lines, gap, style),
-    ]
+    others = _scaled(_converted(lines[1:], style), gap, style)
+    lines = [lines[0], *_shifted(others, gap.line_prefix + lines[0], style)]
     indented = "\n".join(lines)
     if indented == middle:
         return middle

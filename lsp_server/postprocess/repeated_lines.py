@@ -18,13 +18,14 @@ _WORD_AT_END = re.compile(r"\b[^\W\d]\w*\Z")
 def drop_typed_text(middle: str, gap: Gap) -> str:
     """Drop from the start what stands before the cursor: `return a` after `    return `.
 
-    Either the whole line so far, when it has two words or more (`foo(foo(` is code), or the word
-    that the cursor stands behind.
+    Either the whole line so far, when it has two words or is one word and a blank (`foo(foo(` is
+    code), or the word that the cursor stands behind.
     """
     typed = gap.line_prefix.strip()
     written = middle.lstrip()
     num_words = len(re.findall(r"\w+", typed))
-    if len(typed) >= _MIN_TYPED_CHARS and num_words >= 2 and written.startswith(typed):
+    is_statement = num_words >= 2 or (typed.isalpha() and not gap.line_prefix.endswith(typed))
+    if len(typed) >= _MIN_TYPED_CHARS and is_statement and written.startswith(typed):
         rest = written[len(typed) :]
         return rest if gap.line_prefix.endswith(typed) else rest.lstrip(" \t")
     word = _WORD_AT_END.search(gap.line_prefix)

@@ -5,7 +5,6 @@ length times the longest period that fits.
 """
 
 import re
-from itertools import pairwise
 
 from lsp_server.postprocess.gap import Gap
 
@@ -23,7 +22,7 @@ def cut_repetition_loop(middle: str, gap: Gap) -> str:
     end: a list that is closed again is no loop. Three equal lines in a row are one wherever they
     stand.
     """
-    middle = _cut_equal_lines(middle)
+    middle = _cut_equal_lines(middle, gap)
     found = list(_TOKEN.finditer(middle))
     tokens = [match.group() for match in found]
     for period in range(1, len(tokens) // _MIN_ROUNDS + 1):
@@ -53,11 +52,11 @@ def _aligned(tokens: list[str], start: int, period: int) -> int:
     return start
 
 
-def _cut_equal_lines(middle: str) -> str:
+def _cut_equal_lines(middle: str, gap: Gap) -> str:
     """Keep the first of three equal lines with a letter, and nothing after it."""
-    lines = middle.split("\n")
-    for idx, (first, second) in enumerate(pairwise(lines)):
-        third = lines[idx + 2] if idx + 2 < len(lines) else None
-        if first == second == third and any(char.isalpha() for char in first):
-            return "\n".join(lines[: idx + 1])
+    completed = (gap.line_prefix + middle).split("\n")
+    for idx in range(len(completed) - 2):
+        first = completed[idx]
+        if first == completed[idx + 1] == completed[idx + 2] and any(map(str.isalpha, first)):
+            return "\n".join(middle.split("\n")[: idx + 1])
     return middle
