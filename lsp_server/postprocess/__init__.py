@@ -29,7 +29,6 @@ from lsp_server.postprocess.repetition import cut_repetition_loop
 from lsp_server.postprocess.scope import cut_at_scope_end
 from lsp_server.postprocess.suffix_overlap import (
     drop_if_it_follows,
-    drop_partly_repeated_rest,
     drop_repeated_rest_and_lines,
     drop_repeated_rest_of_line,
 )
@@ -44,7 +43,6 @@ LINE_RULES: tuple[Rule, ...] = (
     cut_repetition_loop,
     drop_repeated_indent,
     drop_repeated_rest_of_line,
-    drop_partly_repeated_rest,
     drop_doubled_closers,
     cut_at_surplus_closer,
     drop_repeated_previous_lines,
@@ -67,7 +65,6 @@ BLOCK_RULES: tuple[Rule, ...] = (
     cut_at_scope_end,
     drop_repeated_rest_and_lines,
     drop_repeated_rest_of_line,
-    drop_partly_repeated_rest,
     drop_doubled_closers,
     cut_at_surplus_closer,
     drop_repeated_previous_lines,

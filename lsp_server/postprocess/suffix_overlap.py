@@ -28,42 +28,38 @@ def drop_repeated_rest_and_lines(middle: str, gap: Gap) -> str:
 
 
 def drop_repeated_rest_of_line(middle: str, gap: Gap) -> str:
-    """Drop from the end what already follows the cursor on its line: `a, b)` before `b)`.
+    """Drop from the end what already follows the cursor on its line, or what that begins with.
 
-    Closers alone are another rule's; `) {` counts, unless the middle opened that bracket itself.
+    `a, b)` before `b)`, and `a, b` before `b, c)`. The whole rest counts if there is a word in it,
+    or, as `) {`, more than closers that the middle has not opened itself; a part of it in whole
+    words and operators only: `xy` before `y` shares nothing.
     """
-    rest = gap.rest_of_line.strip()
-    last_line = middle.rstrip()
-    if not rest or not last_line.endswith(rest):
-        return middle
-    kept = last_line[: -len(rest)]
-    if any(char.isalnum() for char in rest):
-        return kept
-    is_more_than_closers = any(char in "([{" for char in rest)
-    opened = find_unmatched(kept, gap.language_id).openers
-    is_own = any(OPENER_OF[char] in opened for char in rest if char in OPENER_OF)
-    return kept if is_more_than_closers and not is_own else middle
-
-
-def drop_partly_repeated_rest(middle: str, gap: Gap) -> str:
-    """Drop from the end what the rest of the line begins with: `a, b` before `b, c)`.
-
-    Whole words and operators only: `xy` before `y` shares nothing.
-    """
-    rest = gap.rest_of_line
     if gap.is_at_line_end:
         return middle
+    rest = gap.rest_of_line
+    written = middle.rstrip()
+    if written.endswith(rest.strip()):
+        kept = written[: -len(rest.strip())]
+        if _is_worth_dropping(rest, kept, gap):
+            return kept
     last_line = middle[middle.rfind("\n") + 1 :]
     for num_chars in range(min(len(last_line), len(rest)), 0, -1):
-        if not last_line.endswith(rest[:num_chars]):
+        overlap = rest[:num_chars]
+        if not last_line.endswith(overlap) or len(overlap.strip()) < 2:
             continue
         start = len(middle) - num_chars
-        overlap = middle[start:]
-        if not any(char.isalnum() for char in overlap) or len(overlap.strip()) < 2:
-            continue
-        if not _splits_word(middle, start) and not _splits_word(rest, num_chars):
+        has_word = any(char.isalnum() for char in overlap)
+        if has_word and not _splits_word(middle, start) and not _splits_word(rest, num_chars):
             return middle[:start]
     return _without_doubled_operator(middle, rest)
+
+
+def _is_worth_dropping(rest: str, kept: str, gap: Gap) -> bool:
+    if any(char.isalnum() for char in rest):
+        return True
+    opened = find_unmatched(kept, gap.language_id).openers
+    is_own = any(OPENER_OF[char] in opened for char in rest if char in OPENER_OF)
+    return any(char in "([{" for char in rest) and not is_own
 
 
 def drop_if_it_follows(middle: str, gap: Gap) -> str:

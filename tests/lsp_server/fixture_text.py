@@ -17,6 +17,8 @@ What cannot be seen is written with a sign: `·` a blank (needed at a line's end
 from dataclasses import dataclass
 from pathlib import Path
 
+from lsp_server.context import FillMode
+
 CURSOR = "‸"
 _SIGNS = str.maketrans({"·": " ", "→": "\t", "␍": "\r", "␀": "\0"})
 
@@ -41,6 +43,10 @@ class Fixture:
     @property
     def document(self) -> str:
         return self.section("document") + "\n"
+
+    @property
+    def mode(self) -> FillMode:
+        return "block" if self.keys.get("mode") == "block" else "line"
 
     def section(self, name: str) -> str:
         """Return the section's text; raises ValueError unless there is exactly one."""
