@@ -12,6 +12,8 @@ from lsp_server.postprocess.gap import Gap, indent_of
 
 _NUM_LINES = 200
 """Lines read on each side of the gap."""
+_MAJORITY = 10
+"""So many lines of one kind to one of the other, or the document has no style."""
 _WIDTHS = (2, 3, 4, 8)
 
 
@@ -39,12 +41,14 @@ class IndentStyle:
 
 
 def style_near(gap: Gap) -> IndentStyle | None:
-    """Return how the lines near the gap are indented; None when none of them is."""
+    """Return how the lines near the gap are indented; None when none is, or some so, some so."""
     above, below = gap.lines_above[-_NUM_LINES:], gap.lines_below[:_NUM_LINES]
     indents = [indent_of(line) for line in chain(above, (gap.line_prefix,), below)]
     num_tabs = sum(indent.startswith("\t") for indent in indents)
     num_blanks = sum(indent.startswith("  ") for indent in indents)
     if num_tabs == num_blanks == 0:
+        return None
+    if min(num_tabs, num_blanks) * _MAJORITY > max(num_tabs, num_blanks):
         return None
     if num_tabs >= num_blanks:
         return IndentStyle(has_tabs=True, width=4)

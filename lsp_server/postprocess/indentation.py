@@ -4,6 +4,7 @@ The first line goes on where the cursor stands; lines inside a string that began
 are content and never touched. Knows no grammar but through string_lines.py.
 """
 
+from itertools import pairwise
 from math import gcd
 
 from lsp_server.postprocess.gap import Gap, indent_of
@@ -11,6 +12,8 @@ from lsp_server.postprocess.indent_style import IndentStyle, style_near
 from lsp_server.postprocess.string_lines import lines_in_strings
 
 _OPENERS = (":", "{", "(", "[")
+_BLOCK_OPENERS = (":", "{")
+_LABELS = ("case ", "default", "public", "private", "protected")
 _COMMENTS = ("#", "//", "/*", "*", "--", ";")
 _STATEMENT_ENDS = (";", "}", ")", "]")
 _BY_BLOCKS = frozenset(
@@ -31,8 +34,9 @@ def indent_like_document(middle: str, gap: Gap) -> str:
     style = style_near(gap)
     if style is None or not any(line.strip() for line in lines[1:]):
         return middle
-    others = _scaled(_converted(lines[1:], style), gap, style)
-    lines = [lines[0], *_shifted(others, gap.line_prefix + lines[0], style)]
+    opener = gap.line_prefix + lines[0]
+    others = _scaled(_converted(lines[1:], style), opener, style)
+    lines = [lines[0], *_shifted(others, opener, style)]
     indented = "\n".join(lines)
     if indented == middle:
         return middle
@@ -93,16 +97,16 @@ def _converted(lines: list[str], style: IndentStyle) -> list[str]:
     return converted
 
 
-def _scaled(lines: list[str], gap: Gap, style: IndentStyle) -> list[str]:
-    """Step 2: four blanks a level become two, and the other way round."""
-    base = len(indent_of(gap.line_prefix))
+def _scaled(lines: list[str], opener: str, style: IndentStyle) -> list[str]:
+    """Step 2: four blanks a level become two."""
+    base = len(indent_of(opener))
     depths = [len(indent_of(line)) - base for line in lines if line.strip()]
     deeper = [depth for depth in depths if depth > 0]
     width = gcd(*deeper) if deeper else 0
     if style.has_tabs or width not in (2, 4, 8) or width == style.width or width % style.width:
         # A width that is no multiple is no other style: lines aligned under a bracket have that.
         return lines
-    if min(deeper) != width or not _first_step_opens(lines, gap, width + base):
+    if min(deeper) != width or not _first_step_opens([opener, *lines], width + base):
         return lines
     scaled: list[str] = []
     for line in lines:
@@ -113,24 +117,25 @@ def _scaled(lines: list[str], gap: Gap, style: IndentStyle) -> list[str]:
     return scaled
 
 
-def _first_step_opens(lines: list[str], gap: Gap, num_columns: int) -> bool:
+def _first_step_opens(lines: list[str], num_columns: int) -> bool:
     """Say whether the first line indented by `num_columns` follows one that opens a block.
 
-    The line before the first of `lines` is not known here; it counts as opening.
+    Arguments behind a bracket are often indented by two levels.
     """
-    for idx, line in enumerate(lines):
+    for before, line in pairwise(lines):
         if len(indent_of(line)) == num_columns:
-            return idx == 0 or lines[idx - 1].rstrip().endswith(_OPENERS)
+            return before.rstrip().endswith(_BLOCK_OPENERS)
     return False
 
 
 def _shifted(lines: list[str], opener: str, style: IndentStyle) -> list[str]:
     """Step 3: a body that is not deeper than the line that opens it was written from column 0."""
-    base = indent_of(opener)
     body = next((line for line in lines if line.strip()), "")
     num_columns = style.columns(indent_of(body))
-    if not opener.rstrip().endswith(_OPENERS) or opener.strip().startswith(_COMMENTS):
+    num_before = style.columns(indent_of(opener))
+    if not opener.rstrip().endswith(_BLOCK_OPENERS) or opener.strip().startswith(_COMMENTS):
         return lines
-    if num_columns != style.width or num_columns > style.columns(base):
+    is_label = body.strip().startswith(_LABELS)
+    if is_label or num_columns != style.width or num_columns > num_before:
         return lines
-    return [base + line if line.strip() else line for line in lines]
+    return [indent_of(opener) + line if line.strip() else line for line in lines]

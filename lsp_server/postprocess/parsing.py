@@ -34,12 +34,16 @@ class ParsedGap:
     """The window around one gap, and its tree without a middle.
 
     Attributes:
+        head: the part of the window before the gap.
+        is_whole_head: whether nothing of the document stands before it.
         num_errors_without: errors of the window as it is, or with a name in the gap if those are
             fewer.
         is_in_text: whether the gap is in a string or a comment, where nothing can be wrong.
     """
 
-    def __init__(self, parser: Parser, head: str, tail: str) -> None:
+    def __init__(self, parser: Parser, head: str, tail: str, is_whole_head: bool) -> None:
+        self.head = head
+        self.is_whole_head = is_whole_head
         # errors="replace": a lone surrogate, which JSON can carry, has no UTF-8 form.
         self._head = head.encode(errors="replace")
         self._tail = tail.encode(errors="replace")
@@ -81,7 +85,9 @@ def parse_gap(gap: Gap) -> ParsedGap | None:
         return None
     head = _window_before(gap.prefix, gap.language_id)
     tail = _window_after(gap.suffix, gap.language_id)
-    return None if head is None or tail is None else ParsedGap(parser, head, tail)
+    if head is None or tail is None:
+        return None
+    return ParsedGap(parser, head, tail, is_whole_head=len(head) == len(gap.prefix))
 
 
 def num_errors(root: Node) -> int:

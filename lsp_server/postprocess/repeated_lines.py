@@ -10,8 +10,11 @@ from lsp_server.postprocess.gap import Gap, indent_of
 
 _MIN_TYPED_CHARS = 5
 _MIN_WORD_CHARS = 3
+_MIN_REPEATED_CHARS = 8
 _MIN_LINE_CHARS = 12  # a line this long that comes again is no accident, as `return x` may be
 _BLOCK_END = re.compile(r"[\])};,]+|end|fi|done|esac|</[\w.:-]+>")
+_BRACKETS_END = re.compile(r"[\])}][\])};,]*")
+_COMMENT = re.compile(r"#|//|/\*|\*|--|;")
 _WORD_AT_END = re.compile(r"\b[^\W\d]\w*\Z")
 
 
@@ -37,15 +40,16 @@ def drop_typed_text(middle: str, gap: Gap) -> str:
 def drop_repeated_previous_lines(middle: str, gap: Gap) -> str:
     """Show nothing that begins by repeating the lines right above, with their indentation.
 
-    Lines without a letter do not count: rows of numbers and closers may come twice.
+    Rows of numbers, closers and single short lines (`NULL,`) do not count: they may come twice.
     """
     if not gap.is_at_line_end:
         return middle
     written = _completed_lines(middle, gap)
     for num_lines in range(min(len(written), len(gap.lines_above)), 0, -1):
         repeated = written[:num_lines]
-        has_letter = any(char.isalpha() for char in repeated[-1])
-        if has_letter and repeated == gap.lines_above[-num_lines:]:
+        has_letter = any(char.isalpha() for line in repeated for char in line)
+        is_long = num_lines > 1 or len(repeated[0].strip()) >= _MIN_REPEATED_CHARS
+        if has_letter and is_long and repeated == gap.lines_above[-num_lines:]:
             return ""
     return middle
 
@@ -56,7 +60,8 @@ def drop_repeated_next_lines(middle: str, gap: Gap) -> str:
     Lines are compared with their indentation: a `}` one level further in is another one. Only a
     single line with a letter in it is compared without: no one wants `return a` twice.
     """
-    if not gap.is_at_line_end:
+    if not gap.is_at_line_end or gap.lines_above[-1:] == gap.lines_below[:1]:
+        # Equal lines above and below: there the document repeats itself, and may go on to.
         return middle
     raw = (gap.line_prefix + middle).rstrip().split("\n")
     written = [(idx, line.rstrip()) for idx, line in enumerate(raw) if line.strip()]
@@ -67,7 +72,8 @@ def drop_repeated_next_lines(middle: str, gap: Gap) -> str:
             return kept[len(gap.line_prefix) :].rstrip()
     if len(written) == 1 and gap.lines_below:
         line = written[0][1].strip()
-        if any(char.isalpha() for char in line) and line == gap.lines_below[0].strip():
+        has_letter = any(char.isalpha() for char in line) and not _BLOCK_END.fullmatch(line)
+        if has_letter and line == gap.lines_below[0].strip():
             return ""
     return middle
 
@@ -80,6 +86,8 @@ def cut_at_next_line(middle: str, gap: Gap) -> str:
     if not gap.is_at_line_end or not gap.lines_below:
         return middle
     next_line = gap.lines_below[0]
+    if _COMMENT.match(next_line.strip()):
+        return middle
     lines = middle.split("\n")
     first = (_completed_lines(middle, gap) or [""])[0]
     if len(next_line.strip()) < _MIN_LINE_CHARS or indent_of(next_line) != indent_of(first):
@@ -93,23 +101,23 @@ def cut_at_next_line(middle: str, gap: Gap) -> str:
 
 
 def drop_repeated_block_end(middle: str, gap: Gap) -> str:
-    """Drop a last line that closes the block when the next line closes it already.
+    """Drop a last line of brackets that closes the block when the next line closes it already.
 
     With another indentation too, if the middle did not open what that line closes and the next
-    line is less indented than the cursor's.
+    line is less indented than the cursor's. Of an `end` no one knows what it ends.
     """
     head, _, last_line = middle.rstrip().rpartition("\n")
     if not head or not gap.is_at_line_end or not gap.lines_below:
         return middle
     next_line = gap.lines_below[0]
     closing = last_line.strip()
-    if closing != next_line.strip() or not _BLOCK_END.fullmatch(closing):
+    if closing != next_line.strip() or not _BRACKETS_END.fullmatch(closing):
         return middle
     first_written = gap.line_prefix + middle
     is_outside = len(indent_of(next_line)) < len(indent_of(first_written))
-    num_before = len(find_unmatched(head, gap.language_id).closers)
-    closers = find_unmatched(middle, gap.language_id).closers
-    is_own = closing[0] in ")]}" and len(closers) == num_before
+    num_before = len(find_unmatched(gap.line_prefix + head, gap.language_id).closers)
+    closers = find_unmatched(first_written, gap.language_id).closers
+    is_own = len(closers) == num_before
     return head if is_outside and not is_own else middle
 
 

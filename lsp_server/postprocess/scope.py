@@ -5,13 +5,15 @@ By indentation alone, which half-typed code has too; needs no grammar but for st
 
 import re
 
+from lsp_server.postprocess.brackets import find_unmatched
 from lsp_server.postprocess.gap import Gap, indent_of
 from lsp_server.postprocess.string_lines import lines_in_strings
 
-_OPENERS = (":", "{", "(", "[", "=>", " then", " do", "begin")
+_OPENERS = (":", "{", "=>", " then", " do", "begin")
 _CLOSERS = (")", "]", "}", "end", "</", "fi", "done", "esac")
 _BRANCH = re.compile(r"(else|elif|elsif|except|finally|catch|rescue|ensure|when|case|default)\b")
 _FREE_FORM = frozenset({"markdown", "plaintext", "latex", "html", "xml", "git-commit"})
+_MOST_LINES_OF_CONDITION = 20
 _TAB = " " * 8
 _PREPROCESSED = frozenset({"c", "cpp", "csharp", "objective-c"})
 
@@ -27,7 +29,7 @@ def cut_at_scope_end(middle: str, gap: Gap) -> str:
     if gap.language_id in _FREE_FORM or len(lines) == 1:
         return middle
     opens = gap.line_prefix.rstrip().endswith(_OPENERS) and not lines[0].strip()
-    line = gap.line_prefix if gap.line_prefix.strip() else _first_line(gap, lines)
+    line = _opening_line(gap) if gap.line_prefix.strip() else _first_line(gap, lines)
     line_indent = _num_columns(line)
     least = line_indent + 1 if opens else line_indent
     outside = [
@@ -49,6 +51,17 @@ def cut_at_scope_end(middle: str, gap: Gap) -> str:
             idx += 1
         return "\n".join(lines[:idx]).rstrip()
     return middle
+
+
+def _opening_line(gap: Gap) -> str:
+    """Return the line on which the cursor's statement began: a condition may have several."""
+    written = line = gap.line_prefix
+    for above in reversed(gap.lines_above[-_MOST_LINES_OF_CONDITION:]):
+        if not find_unmatched(written, gap.language_id).closers:
+            return line
+        line = above
+        written = f"{above}\n{written}"
+    return gap.line_prefix if find_unmatched(written, gap.language_id).closers else line
 
 
 def _first_line(gap: Gap, lines: list[str]) -> str:

@@ -24,6 +24,13 @@ _PYTHON_WAITING_FOR = {
     "match": f" \n{{indent}}    case _: {GAP}",
 }
 
+_WORDS_THAT_CLOSE: dict[str, tuple[str, ...]] = {
+    "lua": ("\nend", f"\nuntil {GAP}"),
+    "ruby": ("\nend",),
+    "shellscript": ("\nfi", "\ndone", "\nesac", "\n;; esac"),
+}
+"""Language whose blocks are closed by words → these words."""
+
 
 def endings(middle: str, gap: Gap) -> list[str]:
     """Return texts to parse behind `middle`, the likeliest first; "" is always the first.
@@ -45,6 +52,8 @@ def endings(middle: str, gap: Gap) -> list[str]:
             for word, ending in _PYTHON_WAITING_FOR.items()
             if first_word.startswith(word)
         ]
+    elif gap.language_id in _WORDS_THAT_CLOSE:
+        found += [word + closing for word in _WORDS_THAT_CLOSE[gap.language_id]]
     elif first_word in _WAITING_FOR:
         found.append(closing + _WAITING_FOR[first_word])
     return list(dict.fromkeys(found))
