@@ -109,32 +109,33 @@ def _window_before(prefix: str, language_id: str) -> str | None:
     """Return the end of `prefix`, from the beginning of something; None when that is not near.
 
     Of something not indented; in Python, where a method alone is as good as a class, of something
-    as little indented as any.
+    as little indented as any. Lines in strings of many lines and in comments begin nothing.
     """
     near = prefix[-MAX_CHARS:]
-    if len(near) < len(prefix):
+    is_whole = len(near) == len(prefix)
+    if not is_whole:
         near = near.partition("\n")[2]
-    lines = near.split("\n")
-    starts = {idx: indent_of(line) for idx, line in enumerate(lines[:-1]) if _begins(line)}
-    least = min(map(len, starts.values()), default=0) if language_id == "python" else 0
-    num_chars = len(lines[-1])
-    for idx in range(len(lines) - 2, -1, -1):
-        num_chars += len(lines[idx]) + 1
-        is_start = idx in starts and len(starts[idx]) == least
-        if is_start and num_chars >= _LEAST_CHARS and not _is_in_text(prefix, num_chars):
-            return "\n".join(lines[idx:])
-    return near if len(near) == len(prefix) else None
+    starts: dict[int, int] = {}
+    offset = 0
+    for line in near.split("\n")[:-1]:
+        if _begins(line):
+            starts[offset] = len(indent_of(line))
+        offset += len(line) + 1
+    least = min(starts.values(), default=0) if language_id == "python" else 0
+    states = {at: _text_state(near, at) for at, width in starts.items() if width == least}
+    # Whether the window itself begins in a string is not known: most starts are code.
+    found = list(states.values())
+    code = _text_state("", 0) if is_whole or not found else max(found, key=found.count)
+    for at in reversed(states):
+        if len(near) - at >= _LEAST_CHARS and states[at] == code:
+            return near[at:]
+    return near if is_whole else None
 
 
-def _is_in_text(prefix: str, num_chars: int) -> bool:
-    """Say whether the place `num_chars` before the end is in a string of many lines or a comment.
-
-    By counting marks, which a mark in a comment can deceive: then another start is taken.
-    """
-    end = len(prefix) - num_chars
-    if any(prefix.count(mark, 0, end) % 2 for mark in ('"""', "'''", "`")):
-        return True
-    return prefix.count("/*", 0, end) > prefix.count("*/", 0, end)
+def _text_state(text: str, end: int) -> tuple[int, ...]:
+    """Return what is open at `end`, by counting marks: quotes of long strings, comments."""
+    quotes = (text.count(mark, 0, end) % 2 for mark in ('"""', "'''", "`"))
+    return (*quotes, text.count("/*", 0, end) - text.count("*/", 0, end))
 
 
 def _window_after(suffix: str, language_id: str) -> str | None:

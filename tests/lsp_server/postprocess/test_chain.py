@@ -49,6 +49,16 @@ def test_a_window_of_a_long_document_is_parsed() -> None:
     assert cut_at_syntax_error("f(1))", gap) == "f(1)"
 
 
+def test_a_prefix_that_was_cut_inside_a_string() -> None:
+    body = 'def f():\n    """Return one.\n\nNot two.\n"""\n    return 1\n\n\n'
+    many = 'of this.\n"""\n\n\n' + body * 2_000
+    gap = Gap(many + "def g():\n    x = ", "\n    return x\n", "line", "python")
+    parsed = parse_gap(gap)
+    assert parsed is not None
+    assert parsed.head.startswith("def ")
+    assert cut_at_syntax_error("f(1))", gap) == "f(1)"
+
+
 def test_a_minified_line_is_not_parsed() -> None:
     assert parse_gap(Gap("a=1;" * 1000, "b=2;" * 1000, "line", "javascript")) is None
 
