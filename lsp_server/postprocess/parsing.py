@@ -4,6 +4,7 @@ A window of the document is enough, and keeps a long file as cheap as a short on
 rules. Never raises on half-typed code.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -26,6 +27,10 @@ _TEXT_TYPES = frozenset(
     "string string_content string_fragment template_string comment line_comment block_comment "
     "interpreted_string_literal interpreted_string_literal_content raw_string_literal "
     "raw_string_literal_content string_literal jsx_text".split()
+)
+_DEFINITION = re.compile(
+    r"\s*(?:(?:async|export|default|public|private|static|pub|abstract|local)\s+)*"
+    r"(?:def|class|func|function|fn|import|const|let|var|type|struct|interface|impl|enum)\b"
 )
 _GOES_ON = ("}", ")", "]", "else", "elif", "except", "finally", "catch", "case", "and ", "or ")
 
@@ -123,8 +128,9 @@ def _window_before(prefix: str, language_id: str) -> str | None:
         offset += len(line) + 1
     least = min(starts.values(), default=0) if language_id == "python" else 0
     states = {at: _text_state(near, at) for at, width in starts.items() if width == least}
-    # Whether the window itself begins in a string is not known: most starts are code.
-    found = list(states.values())
+    # Whether the window itself begins in a string is not known: definitions are no text, mostly.
+    found = [state for at, state in states.items() if _DEFINITION.match(near, at)]
+    found = found or list(states.values())
     code = _text_state("", 0) if is_whole or not found else max(found, key=found.count)
     for at in reversed(states):
         if len(near) - at >= _LEAST_CHARS and states[at] == code:
