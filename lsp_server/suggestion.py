@@ -49,7 +49,7 @@ async def suggest(engine: Engine, request: InfillRequest, on_update: OnUpdate | 
 def clean(request: InfillRequest, middle: str) -> str:
     """What of the engine's text is worth showing, "" for nothing."""
     mode: FillMode = "line" if request.mode == "line" else "block"
-    return clean_middle(middle, request.prefix, request.suffix, mode)
+    return clean_middle(middle, request.prefix, request.suffix, mode, request.language_id)
 
 
 def without_broken_word(text: str, num_chars: int) -> str:
