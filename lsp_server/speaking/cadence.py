@@ -16,7 +16,7 @@ FIRST_INTERVAL_MS = 180.0
 """Taken for the rhythm before it is known: about 65 words a minute."""
 _NEW_SHARE = 0.2
 _MARGIN = 1.3
-"""Times the mean interval; intervals scatter, and the mean alone would be too early half the time."""
+"""Times the mean interval: intervals scatter, and the mean alone is too early half the time."""
 _NUM_LATENCIES = 33
 
 

@@ -18,8 +18,9 @@ KEY_LINES = 12
 """Lines before the cursor that tell one place from another."""
 KEY_PREFIX_CHARS = 1500
 KEY_SUFFIX_CHARS = 400
-LOOK_BACK_CHARS = 24
-"""Typed characters over which an answer from before them is found."""
+LOOK_BACK_CHARS = 60
+"""Typed characters over which an answer from before them is found: also a line's end and the
+indentation of the next one, when an answer goes on there."""
 _OVERHEAD_BYTES = 200
 
 
@@ -60,11 +61,10 @@ class Neighbours:
     def recall(self, uri: str, gap: Gap) -> Remembered | None:
         """Return what belongs at `gap` in this document, None when that is not known.
 
-        Up to `LOOK_BACK_CHARS` typed since on the same line are taken off the answer, if they are
-        how it begins. Modifies: the order in which answers are dropped.
+        Up to `LOOK_BACK_CHARS` typed since are taken off the answer, if they are how it begins.
+        Modifies: the order in which answers are dropped.
         """
-        line_prefix = gap.line_prefix
-        for num_typed in range(min(len(line_prefix), LOOK_BACK_CHARS) + 1):
+        for num_typed in range(min(len(gap.prefix), LOOK_BACK_CHARS) + 1):
             end = len(gap.prefix) - num_typed
             key = _key(uri, gap, gap.prefix[max(end - KEY_PREFIX_CHARS, 0) : end])
             answer = self._answers.get(key)

@@ -46,10 +46,13 @@ class ShownMemory:
         self._shown.appendleft(kept)
 
     def recall(self, gap: Gap) -> tuple[Shown, str] | None:
-        """Return the newest suggestion that goes on at `gap`, and what is left of it there."""
+        """Return the newest suggestion that goes on at `gap`, and what is left of it there.
+
+        What is left may be "": then all of it stands there up to a bracket that the editor closed.
+        """
         for shown in self._shown:
             rest = rest_at(shown, gap)
-            if rest:
+            if rest is not None:
                 return shown, rest
         return None
 
@@ -58,18 +61,18 @@ class ShownMemory:
         self._shown.clear()
 
 
-def rest_at(shown: Shown, gap: Gap) -> str:
-    """Return what is left of a suggestion to type at `gap`, "" when it says nothing there.
+def rest_at(shown: Shown, gap: Gap) -> str | None:
+    """Return what is left of a suggestion to type at `gap`, None when it does not go on there.
 
     With the rest put in, the text is what it would be with the whole suggestion accepted where it
     was made. Only where the editor closed a bracket in the middle of the suggestion, the rest ends
     before that; the remainder follows when the user has typed past the bracket.
     """
     if shown.gap.language_id != gap.language_id:
-        return ""
+        return None
     added = _added_before(shown.gap.suffix, gap.suffix)
     if added is None:
-        return ""
+        return None
     for num_typed in range(len(shown.text)):
         typed = shown.text[:num_typed]
         if not gap.prefix.endswith(typed):
@@ -77,7 +80,7 @@ def rest_at(shown: Shown, gap: Gap) -> str:
         before = gap.prefix[: len(gap.prefix) - num_typed]
         if before[-COMPARED_CHARS:] == shown.gap.prefix:
             return _before_auto_closed(typed, shown.text[num_typed:], added)
-    return ""
+    return None
 
 
 def _added_before(old: str, new: str) -> str | None:
@@ -98,8 +101,8 @@ def _added_before(old: str, new: str) -> str | None:
     return None
 
 
-def _before_auto_closed(typed: str, rest: str, added: str) -> str:
-    """Return the part of `rest` that belongs before what the editor closed, "" if it is not that.
+def _before_auto_closed(typed: str, rest: str, added: str) -> str | None:
+    """Return the part of `rest` that belongs before what the editor closed; None if it is not that.
 
     Args:
         typed: the beginning of the suggestion that stands before the cursor.
@@ -109,11 +112,13 @@ def _before_auto_closed(typed: str, rest: str, added: str) -> str:
     if not added:
         return rest
     if "".join(added.split()) != _open_at_end(typed):
-        return ""
+        return None
     if rest.endswith(added):
         return rest[: -len(added)]
     end = _first_closer(rest, added.strip()[0])
-    return rest[:end].rstrip() if end is not None else ""
+    if end is None:
+        return None
+    return rest[:end].rstrip() if added[0].isspace() else rest[:end]
 
 
 def _open_at_end(text: str) -> str:

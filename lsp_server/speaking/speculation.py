@@ -1,4 +1,4 @@
-"""Fills the place behind a suggestion while it is being read, so that accepting it leads straight on.
+"""Fills the place behind a suggestion while that is read, so that accepting leads straight on.
 
 At most one per document, and anything else that wants the engine ends them all: nobody ever waits
 for a guess. Knows nothing of what is worth guessing at, nor of how a gap is filled.

@@ -40,7 +40,7 @@ PATTERNS = [
 ]
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4)
 ignore_files = st.dictionaries(
-    st.lists(st.sampled_from(NAMES[:2] + ["src"]), max_size=2).map(lambda parts: "/".join(parts)),
+    st.lists(st.sampled_from([*NAMES[:2], "src"]), max_size=2).map(lambda parts: "/".join(parts)),
     st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=4),
     max_size=3,
 )
