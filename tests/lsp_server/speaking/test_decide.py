@@ -130,6 +130,15 @@ def test_only_the_newest_request_is_answered() -> None:
     assert reason_of(scene.speaker.on_failure(newer.ticket, "cancelled")) == "cancelled"
 
 
+def test_a_request_that_got_nothing_supersedes_too() -> None:
+    scene = Scene()
+    scene.speaker.on_edit(URI, 1, "")
+    asked = scene.ask(invoked=True)
+    assert isinstance(asked, Ask)
+    assert reason_of(scene.ask()) == "after_deletion"
+    assert reason_of(scene.speaker.on_answer(asked.ticket, Remembered("a"), GAP)) == "superseded"
+
+
 def test_nothing_is_answered_for_a_closed_document_or_old_settings() -> None:
     for forget in (lambda s: s.speaker.on_close(URI), lambda s: s.speaker.forget_answers()):
         scene = Scene()
