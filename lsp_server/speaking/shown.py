@@ -13,6 +13,7 @@ from lsp_server.speaking.gap import COMPARED_CHARS, Gap
 NUM_KEPT = 4
 """Suggestions remembered per document: a wrong key and its correction lie a few apart."""
 _PAIRS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "`": "`"}
+_CLOSERS = frozenset(_PAIRS.values())
 _MAX_AUTO_CLOSED_CHARS = 200
 """What an editor closes by itself: brackets, and the line and indentation of a closing brace."""
 
@@ -111,30 +112,51 @@ def _before_auto_closed(typed: str, rest: str, added: str) -> str | None:
     """
     if not added:
         return rest
-    if "".join(added.split()) != _open_at_end(typed):
+    closers = "".join(added.split())
+    if not closers or not _CLOSERS.issuperset(closers):
         return None
     if rest.endswith(added):
         return rest[: -len(added)]
-    end = _first_closer(rest, added.strip()[0])
+    not_closed = _not_closed(_open_at_end(typed), closers)
+    if not_closed is None:
+        return None
+    end = _first_closer(rest, closers[0], not_closed)
     if end is None:
         return None
     return rest[:end].rstrip() if added[0].isspace() else rest[:end]
 
 
-def _open_at_end(text: str) -> str:
-    """Return the closers of what `text` leaves open, innermost first."""
+def _not_closed(opened: list[str], closers: str) -> list[str] | None:
+    """Return what is open inside the innermost bracket that the editor closed, innermost last.
+
+    Accepted text brings brackets that the editor does not close: not all that is open needs to be
+    closed. None when `closers`, innermost first, close anything that is not open.
+
+    Args:
+        opened: the closers of what is open, innermost last.
+    """
+    still_open = list(opened)
+    for closer in reversed(closers):
+        if closer not in still_open:
+            return None
+        del still_open[: still_open.index(closer) + 1]
+    return still_open
+
+
+def _open_at_end(text: str) -> list[str]:
+    """Return the closers of what `text` leaves open, innermost last."""
     closers: list[str] = []
     for char in text:
         if closers and char == closers[-1]:
             closers.pop()
         elif char in _PAIRS and not (closers and closers[-1] in "\"'`"):
             closers.append(_PAIRS[char])
-    return "".join(reversed(closers))
+    return closers
 
 
-def _first_closer(text: str, closer: str) -> int | None:
-    """Find the closer in `text` that closes what was open before it."""
-    depth: list[str] = []
+def _first_closer(text: str, closer: str, opened: list[str]) -> int | None:
+    """Find the closer in `text` that closes what was open before `opened`, innermost last."""
+    depth = list(opened)
     for idx, char in enumerate(text):
         if not depth and char == closer:
             return idx

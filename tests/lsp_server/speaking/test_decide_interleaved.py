@@ -88,7 +88,9 @@ class Editing(RuleBasedStateMachine):
         self.now_s += seconds
         before, rest = document.shown
         char = rest[0]
-        self.edit(uri, before + char, CLOSERS.get(char, "") + document.after, 0, char)
+        after, is_over = document.after, char in ")]}" and document.after.startswith(char)
+        after = after[1:] if is_over else CLOSERS.get(char, "") + after
+        self.edit(uri, before + char, after, int(is_over), char)
         outcome = self.request(uri, invoked=False)
         if len(rest) > 1:
             assert not isinstance(outcome, Ask)

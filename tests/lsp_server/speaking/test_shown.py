@@ -35,9 +35,13 @@ def rest(text: str, typed: str, added: str = "", prefix: str = P, suffix: str = 
         ('x["k"] = 1', "x[", "]", '"k"'),
         ("{\n    return 1\n}", "{\n    ", "\n}", "return 1"),
         ("{\n    return 1\n} else {}", "{\n    ", "\n}", "return 1"),
+        ("foo(x)", "fo", ")", "o(x"),  # put there by hand: the text is the suggested one
+        # A part that was accepted: nothing closes its brackets.
+        ("[(1)] + 2", "[(", "]", "1)"),
+        ("f(g(1), 2)", "f(g(", ")", "1), 2"),
         # What came after the cursor is not what an editor would close.
         ("foo(x)", "foo(", "y", None),
-        ("foo(x)", "fo", ")", None),
+        ("foo(x) + 1", "fo", ")", None),
         ("foo(x)", "foo(", "]", None),
     ],
 )
