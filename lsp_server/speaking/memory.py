@@ -62,6 +62,7 @@ class Memory:
         """Return what is known to belong at `gap`, None when nothing is known.
 
         A text of "" says that what was shown stands there whole, up to a bracket after the cursor.
+        Modifies: what counts as shown last.
 
         Who asks by hand wants what there is, not what was sure enough to be shown unasked: then
         only answers to asking by hand count.
@@ -70,6 +71,8 @@ class Memory:
         found = shown_memory.recall(gap) if shown_memory else None
         if found is not None and (not is_invoked or (found[0].is_invoked and found[1])):
             shown, rest = found
+            if shown_memory is not None:
+                shown_memory.bring_forward(shown)
             return Recalled(Remembered(rest, shown.confidence, shown.is_invoked), "shown")
         known = self.neighbours.recall(uri, gap)
         if known is not None and (known.is_invoked or not is_invoked):
@@ -88,7 +91,7 @@ class Memory:
         behind = gap.filled(filled.text)
         if self.speculation is None or not speculates:
             return
-        if self.recall(uri, behind, is_invoked=False) is None:
+        if self.neighbours.recall(uri, behind) is None:
             self.speculation.start(uri, behind)
 
     def claim_engine(self, uri: str, gap: Gap, is_invoked: bool) -> bool:

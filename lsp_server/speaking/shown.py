@@ -57,9 +57,10 @@ class ShownMemory:
                 return shown, rest
         return None
 
-    def clear(self) -> None:
-        """Forget everything. Modifies: self."""
-        self._shown.clear()
+    def bring_forward(self, shown: Shown) -> None:
+        """Take one of these as the newest: it is before the user's eyes again. Modifies: self."""
+        self._shown.remove(shown)
+        self._shown.appendleft(shown)
 
 
 def rest_at(shown: Shown, gap: Gap) -> str | None:

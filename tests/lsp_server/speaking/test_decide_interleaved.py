@@ -92,7 +92,7 @@ class Editing(RuleBasedStateMachine):
         after = after[1:] if is_over else CLOSERS.get(char, "") + after
         self.edit(uri, before + char, after, int(is_over), char)
         outcome = self.request(uri, invoked=False)
-        if len(rest) > 1:
+        if len(rest) > 1 and not is_over:  # the bracket typed over may not be of this suggestion
             assert not isinstance(outcome, Ask)
             if char not in CLOSERS:
                 assert isinstance(outcome, Answer)
@@ -113,7 +113,10 @@ class Editing(RuleBasedStateMachine):
     def delete(self, uri: str) -> None:
         document = self.documents[uri]
         if document.before:
-            self.edit(uri, document.before[:-1], document.after, 1, "")
+            closer = CLOSERS.get(document.before[-1], "-")
+            is_pair = document.after.startswith(closer)
+            after = document.after[1:] if is_pair else document.after
+            self.edit(uri, document.before[:-1], after, 1 + is_pair, "")
             outcome = self.request(uri, invoked=False)
             assert not isinstance(outcome, Ask)  # known before, or nothing
 

@@ -83,6 +83,18 @@ def test_the_newest_that_fits_answers_and_old_ones_are_dropped() -> None:
     assert memory.recall(Gap(P + "o", S)) is None
 
 
+def test_what_is_brought_forward_answers_first() -> None:
+    memory = ShownMemory()
+    memory.remember(Shown(Gap(P, S), "foo"))
+    memory.remember(Shown(Gap(P + "f", S), "bar"))
+    recalled = memory.recall(Gap(P, S))
+    assert recalled is not None
+    memory.bring_forward(recalled[0])
+    recalled = memory.recall(Gap(P + "f", S))
+    assert recalled is not None
+    assert recalled[1] == "oo"
+
+
 pieces = st.lists(
     st.sampled_from(["a", "b", " ", "(", ")", "[", "]", '"', "\n", "{", "}"]), max_size=12
 ).map("".join)
