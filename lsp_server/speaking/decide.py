@@ -36,7 +36,8 @@ class Speaker:
     """One session's decisions.
 
     Use from one event loop only. Every request gets exactly one outcome: `on_request` returns it,
-    or an `Ask` whose ticket is then given, once, to `on_answer` or `on_failure`.
+    or an `Ask` whose ticket is then given, once, to `on_answer` or `on_failure`: a ticket that is
+    used up or unknown is a KeyError.
 
     Attributes:
         policy: the user's choice.
@@ -111,8 +112,12 @@ class Speaker:
         # 4. Else the model is to be asked.
         return self._ask(situation, place, state, now_ms)
 
-    def on_joined(self, ticket: int) -> Answer | Withheld | Ask:
+    def on_joined(self, ticket: int, gap_now: Gap | None) -> Answer | Withheld | Ask:
         """Decide anew when the speculation that an `Ask` pointed to has ended.
+
+        Args:
+            ticket: of the `Ask`.
+            gap_now: as for `on_answer`.
 
         Returns:
             The outcome, with which the ticket is used up; or an `Ask` with the same ticket, when
@@ -125,7 +130,7 @@ class Speaker:
             ask = replace(opened.ask, is_speculated=False)
             self._open[ticket] = replace(opened, ask=ask)
             return ask
-        return self._close(ticket, recalled.filled, opened.situation.gap, recalled.source)
+        return self._close(ticket, recalled.filled, gap_now, recalled.source)
 
     def on_answer(self, ticket: int, filled: Remembered, gap_now: Gap | None) -> Answer | Withheld:
         """Take the model's answer, cleaned, and decide whether it is still worth showing.

@@ -12,27 +12,10 @@ from lsp_server.speaking.reasons import Withheld
 from lsp_server.speaking.request_log import RequestLine
 from lsp_server.speaking.triggers import SpeakingPolicy
 
+from .guesses import Guesses
+
 URI = "file:///a.py"
 GAP = Gap("x = ", "\ny\n", "python")
-
-
-class Guesses:
-    """Speculation that only notes what it is told."""
-
-    def __init__(self) -> None:
-        self.running: dict[str, Gap] = {}
-
-    def start(self, uri: str, gap: Gap) -> None:
-        self.running[uri] = gap
-
-    def is_running(self, uri: str, gap: Gap) -> bool:
-        return self.running.get(uri) == gap
-
-    def cancel(self, uri: str) -> None:
-        self.running.pop(uri, None)
-
-    def cancel_all(self) -> None:
-        self.running.clear()
 
 
 class Scene:
@@ -203,10 +186,10 @@ def test_another_question_ends_speculation_and_the_same_one_joins_it() -> None:
     joined = scene.ask(GAP.filled("foo"))
     assert isinstance(joined, Ask)
     assert (joined.is_speculated, joined.wait_ms) == (True, 0.0)
-    again = scene.speaker.on_joined(joined.ticket)
+    again = scene.speaker.on_joined(joined.ticket, joined.place)
     assert again == replace(joined, is_speculated=False)
     scene.speaker.on_speculated(URI, joined.place, Remembered(" + 1"))
-    assert scene.speaker.on_joined(joined.ticket) == Answer(" + 1", "neighbours")
+    assert scene.speaker.on_joined(joined.ticket, joined.place) == Answer(" + 1", "neighbours")
     scene.ask(Gap("other = ", "", "python"))
     assert scene.guesses.running == {}
 
@@ -249,3 +232,13 @@ def test_the_log_has_one_line_per_request_and_no_word_of_the_document() -> None:
     assert scene.lines[0].prefix_chars == len("secret_before = ")
     assert "secret" not in repr(scene.lines)
     assert URI not in repr(scene.lines)
+
+
+def test_a_joined_speculation_is_not_shown_for_a_text_that_has_changed() -> None:
+    scene = Scene()
+    scene.show("foo")
+    joined = scene.ask(GAP.filled("foo"))
+    assert isinstance(joined, Ask)
+    scene.speaker.on_speculated(URI, joined.place, Remembered(" + 1"))
+    outcome = scene.speaker.on_joined(joined.ticket, joined.place.filled("x"))
+    assert reason_of(outcome) == "text_changed"

@@ -12,6 +12,8 @@ from lsp_server.speaking.neighbours import Remembered
 from lsp_server.speaking.outcomes import Answer, Ask, Situation
 from lsp_server.speaking.reasons import Withheld
 
+from .guesses import Guesses
+
 URIS = ("file:///a.py", "file:///b.py")
 URI = st.sampled_from([URIS[0], URIS[0], URIS[0], URIS[1]])
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -40,23 +42,6 @@ class Document:
     @property
     def gap(self) -> Gap:
         return Gap(self.before, self.after, "python")
-
-
-class Guesses:
-    def __init__(self) -> None:
-        self.running: dict[str, Gap] = {}
-
-    def start(self, uri: str, gap: Gap) -> None:
-        self.running[uri] = gap
-
-    def is_running(self, uri: str, gap: Gap) -> bool:
-        return self.running.get(uri) == gap
-
-    def cancel(self, uri: str) -> None:
-        self.running.pop(uri, None)
-
-    def cancel_all(self) -> None:
-        self.running.clear()
 
 
 class Editing(RuleBasedStateMachine):

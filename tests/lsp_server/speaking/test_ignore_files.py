@@ -47,7 +47,7 @@ ignore_files = st.dictionaries(
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ignore_files, st.lists(paths, min_size=1, max_size=12))
 def test_every_path_is_ignored_as_git_ignores_it(
     files: dict[str, list[str]], asked: list[list[str]]
