@@ -23,6 +23,8 @@ _COMMANDS = {
     "doctor": "infill_cli.doctor_command:doctor",
     "engine": "infill_cli.engine_command:engine",
     "model": "infill_cli.model_command:model",
+    "replay": "infill_cli.replay_command:replay",
+    "stats": "infill_cli.stats_command:stats",
 }
 
 
