@@ -17,11 +17,13 @@ from lsp_server.context import FillMode, fill_mode
 from lsp_server.documents import OpenDocument, TextEdit
 from lsp_server.positions import PositionEncoding
 from lsp_server.settings import ServerSettings
+from lsp_server.speaking.gap import Gap, Selected
 
 SIDE_CHARS = 200_000
 """Characters sent on each side of the cursor, at most, cut at a line: far more than any token
 budget keeps (128 K tokens of code are about 400,000), far less than a keystroke should carry."""
 
+_NOWHERE = 1 << 30  # characters: more than any line has
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -106,21 +108,48 @@ def relative_path(uri: str, workspace_folders: Sequence[str]) -> str:
     return PurePath(path).name
 
 
+def gap_at(document: OpenDocument, position: types.Position, encoding: PositionEncoding) -> Gap:
+    """Return the place at a position, which is clamped to the document."""
+    return Gap(*sides_of_cursor(document, position, encoding), document.language_id)
+
+
+def selected_item(
+    document: OpenDocument, params: types.InlineCompletionParams, encoding: PositionEncoding
+) -> Selected | None:
+    """Return the item selected in the client's completion menu, None when there is none.
+
+    One whose range is not on the cursor's line, around the cursor, fits nowhere.
+    """
+    selected = params.context.selected_completion_info
+    if selected is None:
+        return None
+    line_idx, char_offset = document.locate(
+        params.position.line, params.position.character, encoding
+    )
+    start_line, start = document.locate(
+        selected.range.start.line, selected.range.start.character, encoding
+    )
+    end_line, end = document.locate(selected.range.end.line, selected.range.end.character, encoding)
+    if not (start_line == line_idx == end_line and start <= char_offset <= end):
+        return Selected(selected.text, _NOWHERE)
+    return Selected(selected.text, char_offset - start, end - char_offset)
+
+
 def build_request(
     document: OpenDocument,
     position: types.Position,
+    place: Gap,
     is_invoked: bool,
     encoding: PositionEncoding,
     settings: ServerSettings,
     workspace_folders: Sequence[str],
     snippets: tuple[Snippet, ...] = (),
 ) -> InfillRequest:
-    """Build the request for the gap at `position`, which is clamped to the document.
+    """Build the request for `place`, the cursor's or behind an item of the completion menu.
 
     Who invokes a suggestion by hand gets what there is, however doubtful. `snippets` are what else
     the model is shown, as `SnippetChooser` chose it.
     """
-    prefix, suffix = sides_of_cursor(document, position, encoding)
     mode: FillMode
     if settings.mode == "auto":
         view = document.gap_view(*document.locate(position.line, position.character, encoding))
@@ -128,8 +157,8 @@ def build_request(
     else:
         mode = settings.mode
     return InfillRequest(
-        prefix=prefix,
-        suffix=suffix,
+        prefix=place.prefix,
+        suffix=place.suffix,
         language_id=document.language_id,
         path=relative_path(document.uri, workspace_folders),
         snippets=snippets,

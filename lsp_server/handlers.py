@@ -1,22 +1,22 @@
 """What the server does for each LSP method, one function per method, in the order of server.py.
 
-`_complete` is the recipe that everything else here serves. Each early return has a reason.
+The recipe that everything else here serves is completing.py. Each early return has a reason.
 Knows nothing of the transport, of HTTP or of models.
 """
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidRequest
 
-from infill_engine.api import InfillError, InfillRequest
+from infill_engine.api import InfillRequest
 from lsp_server.client_configuration import how_to_ask, watch_settings
+from lsp_server.completing import complete
 from lsp_server.documents import OpenDocument
 from lsp_server.engine_connection import EngineStatus
-from lsp_server.from_lsp import build_request, edits_from_changes
+from lsp_server.from_lsp import edits_from_changes
 from lsp_server.infill_link import connect_with
 from lsp_server.messages import InlineCompletionParams, StreamParams
 from lsp_server.positions import PositionEncoding
@@ -25,16 +25,13 @@ from lsp_server.rewrite.action import rewrite_actions
 from lsp_server.rewrite.order import RewriteRefused, read_order
 from lsp_server.session import Session
 from lsp_server.settings import SettingsSources
+from lsp_server.speaking.outcomes import Answer
+from lsp_server.speaking.request_log import RequestLog, request_log_file
 from lsp_server.streaming import PartialResults, UpdateStream
-from lsp_server.suggestion import OnUpdate, clean, suggest
-from lsp_server.to_lsp import inline_completions
+from lsp_server.suggestion import OnUpdate, clean
+from lsp_server.to_lsp import completions_of
 
 logger = logging.getLogger(__name__)
-
-Follow = Callable[[InfillRequest, int], OnUpdate | None]
-"""Called with the request and the document's version before the engine is asked.
-
-Returns who is told of every step."""
 
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
@@ -51,6 +48,8 @@ def initialize(server: InfillServer, params: types.InitializeParams) -> None:
         encoding=cast(PositionEncoding, str(getattr(encoding, "value", encoding))),
         make_connect=connect_with,
         notify=server.notify_status,
+        folder_uris=server.workspace_folder_uris,
+        log=RequestLog(request_log_file()).write,
     )
     server.session.end_with_parent(params.process_id)
 
@@ -74,9 +73,9 @@ async def shutdown(server: InfillServer, params: None) -> None:
 def did_open(server: InfillServer, params: types.DidOpenTextDocumentParams) -> None:
     """Begin to mirror a document."""
     opened = params.text_document
-    server.session.documents.open(
-        OpenDocument(opened.uri, opened.language_id, opened.version, opened.text)
-    )
+    document = OpenDocument(opened.uri, opened.language_id, opened.version, opened.text)
+    server.session.documents.open(document)
+    server.session.idle_parsing.touch(document)
 
 
 def did_change(server: InfillServer, params: types.DidChangeTextDocumentParams) -> None:
@@ -85,12 +84,18 @@ def did_change(server: InfillServer, params: types.DidChangeTextDocumentParams) 
     if document is None:
         logger.info("didChange for a document that is not open")
         return
+    session, uri = server.session, document.uri
     for edit in edits_from_changes(params.content_changes):
+        num_before = document.num_chars
         if isinstance(edit, str):
             document.replace_all(edit)
+            session.snippets.recent.forget(uri)
         else:
-            document.apply(edit, server.session.encoding)
+            session.snippets.recent.note_edit(document, document.apply(edit, session.encoding))
+            num_removed = num_before + len(edit.new_text) - document.num_chars
+            session.speaker.on_edit(uri, num_removed, edit.new_text)
     document.version = params.text_document.version
+    session.idle_parsing.touch(document)
 
 
 def did_close(server: InfillServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -118,7 +123,7 @@ async def did_change_watched_files(
 async def inline_completion(
     server: InfillServer, params: InlineCompletionParams
 ) -> list[types.InlineCompletionItem] | None:
-    """Answer with the text for the gap at the cursor, or with null; see `_complete`.
+    """Answer with the text for the gap at the cursor, or with null; see completing.py.
 
     A client that gives a `partialResultToken` is told what has settled on the way.
     """
@@ -130,8 +135,7 @@ async def inline_completion(
         notify = server.protocol.notify
         return PartialResults(notify, token, params.position, partial(clean, request)).show
 
-    middle = await _complete(server, params, follow)
-    return inline_completions(middle, params.position)
+    return completions_of(await complete(server, params, follow), params)
 
 
 async def stream(
@@ -146,69 +150,33 @@ async def stream(
         updates = UpdateStream(server.protocol.notify, params.token, version, encoding)
         return updates.show
 
-    middle = ""
+    answer: Answer | None = None
     try:
-        middle = await _complete(server, params, follow)
+        answer = await complete(server, params, follow)
     finally:
         if updates is not None:
-            updates.end(middle)
-    return inline_completions(middle, params.position)
+            updates.end("" if answer is None else answer.text)
+    return completions_of(answer, params)
 
 
-async def _complete(
-    server: InfillServer, params: types.InlineCompletionParams, follow: Follow
-) -> str:
-    """The text for the gap at the cursor, "" for none.
+def did_accept(server: InfillServer, *arguments: object) -> None:
+    """Note that a suggestion was accepted; the editor runs this as the item's command."""
+    if len(arguments) == 2 and isinstance(arguments[0], str) and isinstance(arguments[1], int):
+        server.session.speaker.on_accept(arguments[0], arguments[1])
 
-    None also for a request that a newer one superseded, one whose document has changed since,
-    and every failure: an error would be shown to the user on each keystroke. A request that the
-    client cancelled is answered by pygls with -32800.
 
-    1. Find the document, and whether anything may be suggested there.
-    2. Turn document and position into a request.
-    3. Ask the engine, as the document's newest request.
-    4. Drop the answer if the document has moved on.
-    """
-    session = server.session
-    uri = params.text_document.uri
-    # 1. Find the document, and whether anything may be suggested there.
-    document = session.documents.get(uri)
-    if document is None:
-        return _no_suggestion("the document is not open")
-    version = document.version
-    settings = await session.settings_for(uri)
-    if session.documents.get(uri) is not document or document.version != version:
-        return _no_suggestion("the document has changed")
-    reason = session.why_withheld(document, settings)
-    if reason is not None:
-        session.tell_withheld(uri, reason)
-        return _no_suggestion("withheld")
-    if params.context.selected_completion_info is not None:
-        return _no_suggestion("the client's completion menu has an item selected")
-    try:
-        # 2. Turn document and position into a request.
-        request = build_request(
-            document,
-            params.position,
-            params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
-            session.encoding,
-            settings,
-            server.workspace_folder_uris(),
-        )
-        on_update = follow(request, version)
-        # 3. Ask the engine, as the document's newest request.
-        middle = await session.queue.run(uri, lambda: suggest(session.engine, request, on_update))
-    except InfillError as error:
-        return _no_suggestion(error.code)
-    except Exception as error:
-        server.log(types.MessageType.Error, f"A suggestion failed: {type(error).__name__}.")
-        return _no_suggestion("a bug")
-    # 4. Drop the answer if the document has moved on.
-    if middle is None:
-        return _no_suggestion("superseded")
-    if session.documents.get(uri) is not document or document.version != version:
-        return _no_suggestion("the document has changed")
-    return middle
+def did_show(server: InfillServer, params: object) -> None:
+    """Note that a suggestion was shown: from now on this editor's word counts."""
+    speaker = server.session.speaker
+    speaker.client_tells_shown = True
+    speaker.on_shown()
+
+
+def did_partially_accept(server: InfillServer, params: object) -> None:
+    """Note that a part of a suggestion was accepted."""
+    uri, length = getattr(params, "uri", None), getattr(params, "acceptedLength", None)
+    if isinstance(uri, str) and isinstance(length, int):
+        server.session.speaker.on_accept(uri, length, is_whole=False)
 
 
 async def rewrite_selection(server: InfillServer, *arguments: object) -> dict[str, Any]:
@@ -253,8 +221,3 @@ def _report_problems(server: InfillServer, problems: tuple[str, ...]) -> None:
         server.window_show_message(
             types.ShowMessageParams(type=types.MessageType.Warning, message=f"infill-ls: {problem}")
         )
-
-
-def _no_suggestion(reason: str) -> str:
-    logger.info("no suggestion: %s", reason)
-    return ""

@@ -14,6 +14,11 @@ from lsprotocol import converters, types
 INFILL_STREAM = "infill/stream"
 """Custom request: as `textDocument/inlineCompletion`, with a `token` that its updates carry."""
 
+INFILL_DID_SHOW = "infill/didShow"
+"""Custom notification of the client: a suggestion was shown."""
+INFILL_DID_PARTIALLY_ACCEPT = "infill/didPartiallyAccept"
+"""Custom notification of the client: {uri, acceptedLength}, characters of a suggestion taken."""
+
 
 @attrs.define
 class InlineCompletionParams(types.InlineCompletionParams):

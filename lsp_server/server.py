@@ -8,9 +8,10 @@ from importlib.metadata import version
 from lsprotocol import types
 
 from lsp_server import handlers
-from lsp_server.messages import INFILL_STREAM
+from lsp_server.messages import INFILL_DID_PARTIALLY_ACCEPT, INFILL_DID_SHOW, INFILL_STREAM
 from lsp_server.protocol import INFILL_STATUS, InfillServer
 from lsp_server.rewrite.order import CANCEL_COMMAND, REWRITE_COMMAND
+from lsp_server.to_lsp import ACCEPTED_COMMAND
 
 
 def create_server() -> InfillServer:
@@ -33,12 +34,15 @@ def create_server() -> InfillServer:
         handlers.inline_completion
     )
     register(INFILL_STREAM)(handlers.stream)
+    register(INFILL_DID_SHOW)(handlers.did_show)
+    register(INFILL_DID_PARTIALLY_ACCEPT)(handlers.did_partially_accept)
     register(INFILL_STATUS)(handlers.status)
 
     register(
         types.TEXT_DOCUMENT_CODE_ACTION,
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.RefactorRewrite]),
     )(handlers.code_action)
+    server.command(ACCEPTED_COMMAND)(handlers.did_accept)
     server.command(REWRITE_COMMAND)(handlers.rewrite_selection)
     server.command(CANCEL_COMMAND)(handlers.cancel_rewrite)
     return server

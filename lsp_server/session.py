@@ -1,20 +1,32 @@
-"""State of one connection to an editor: settings, open documents, queue and engine.
+"""State of one connection to an editor: settings, open documents, memory, queue and engine.
 
-Decides when nothing may be suggested, and says why. Knows nothing of LSP's methods.
+Knows nothing of LSP's methods.
 """
 
 import asyncio
 import os
-from collections.abc import Callable
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlparse
+from collections.abc import Callable, Sequence
 
+from infill_engine.api import InfillRequest, Snippet
+from lsp_server.context.snippets import SnippetChooser
 from lsp_server.documents import DocumentStore, OpenDocument
 from lsp_server.engine_connection import Connect, EngineConnection, EngineStatus
+from lsp_server.from_lsp import relative_path
+from lsp_server.idle_parsing import IdleParsing
 from lsp_server.parent_watch import call_when_gone, is_running
 from lsp_server.positions import PositionEncoding
 from lsp_server.request_queue import RequestQueue
 from lsp_server.settings import ServerSettings, SettingsSources
+from lsp_server.speaking.decide import Speaker
+from lsp_server.speaking.exclusions import Exclusions
+from lsp_server.speaking.gap import Gap
+from lsp_server.speaking.neighbours import Remembered
+from lsp_server.speaking.reasons import Withheld
+from lsp_server.speaking.request_log import RequestLine
+from lsp_server.speaking.speculation import Speculation
+from lsp_server.stats_keeping import StatsKeeping
+from lsp_server.suggestion import suggest
+from lsp_server.withholding import why_withheld
 
 Notify = Callable[[str, str], None]
 """Tells the editor a state and a message for the user."""
@@ -29,7 +41,12 @@ class Session:
         sources: where settings come from.
         encoding: what positions count, as negotiated.
         documents: the open documents.
+        folder_uris: the open folders, as they are now.
         queue: newest request wins, per document.
+        snippets: other code for the model to see.
+        idle_parsing: brings syntax trees up to date between keystrokes.
+        speaker: decides when to speak, and remembers what was said.
+        speculation: fills the place behind a suggestion while that is read.
         engine: the way to the engine.
     """
 
@@ -39,12 +56,22 @@ class Session:
         encoding: PositionEncoding,
         make_connect: MakeConnect,
         notify: Notify,
+        folder_uris: Callable[[], Sequence[str]],
+        log: Callable[[RequestLine], None] | None = None,
     ) -> None:
         self.sources = sources
         self.settings = sources.for_connection()
         self.encoding: PositionEncoding = encoding
+        self.folder_uris = folder_uris
         self.documents = DocumentStore()
         self.queue = RequestQueue()
+        self.snippets = SnippetChooser()
+        self.idle_parsing = IdleParsing()
+        self.speaker = Speaker(log=log)
+        self.speculation = Speculation(self._speculate, self.speaker.on_speculated)
+        self.speaker.memory.speculation = self.speculation
+        self._exclusions = Exclusions()
+        self._stats = StatsKeeping(self.speaker.ledger.take_stats)
         self._make_connect = make_connect
         self._notify = notify
         self._told: set[tuple[str, str]] = set()
@@ -64,6 +91,7 @@ class Session:
 
     def start_engine(self) -> None:
         """Have the engine ready before the first request, unless suggestions are off."""
+        self._stats.start()
         if self.settings.enabled:
             self.engine.start()
 
@@ -85,6 +113,7 @@ class Session:
         if settings == self.settings:
             return
         old, self.settings = self.settings, settings
+        self.speaker.forget_answers()
         if (old.engine_url, old.engine_token) != (settings.engine_url, settings.engine_token):
             old_engine, self.engine = self.engine, self._new_engine()
             await old_engine.close()
@@ -95,25 +124,39 @@ class Session:
         if self._parent_watch is not None:
             self._parent_watch.cancel()
         self.sources.close()
+        self.idle_parsing.close()
+        self.speculation.cancel_all()
+        self._stats.close()
         await self.engine.close()
 
-    def why_withheld(self, document: OpenDocument, settings: ServerSettings) -> str | None:
-        """Say in a sentence why nothing is suggested in `document`; None when something may be."""
-        if not settings.enabled:
-            return 'Suggestions are switched off by the setting "enabled".'
-        if document.language_id in settings.disabled_languages:
-            return (
-                f'Suggestions are switched off for "{document.language_id}" by the setting '
-                '"disabledLanguages".'
+    def why_withheld(self, document: OpenDocument, settings: ServerSettings) -> Withheld | None:
+        """Say why nothing is suggested in `document`; None when something may be."""
+        return why_withheld(document, settings, self.folder_uris(), self._exclusions)
+
+    def snippets_for(
+        self, document: OpenDocument, line_idx: int, char_offset: int, settings: ServerSettings
+    ) -> tuple[Snippet, ...]:
+        """Other code worth showing to the model; never of a document that is excluded."""
+        if settings.context_max_tokens == 0:
+            return ()
+        folders = self.folder_uris()
+        shown = [
+            other
+            for other in self.documents
+            if other is document
+            or (
+                settings.context_other_files
+                and self.why_withheld(other, self.sources.for_document(other.uri)) is None
             )
-        if document.is_binary:
-            return f"{_name_of(document.uri)} is a binary file; nothing is suggested there."
-        if document.num_chars > settings.max_document_chars:
-            return (
-                f"{_name_of(document.uri)} has {document.num_chars} characters; suggestions stop "
-                f'at {settings.max_document_chars} (setting "maxDocumentChars").'
-            )
-        return None
+        ]
+        return self.snippets.choose(
+            document,
+            line_idx,
+            char_offset,
+            shown,
+            lambda uri: relative_path(uri, folders),
+            settings.context_max_tokens,
+        )
 
     def tell_withheld(self, uri: str, reason: str) -> None:
         """Tell the user once per document and reason that nothing is suggested there."""
@@ -125,15 +168,34 @@ class Session:
         """Drop what is kept for a document that was closed."""
         self.documents.close(uri)
         self.sources.forget(uri)
+        self.snippets.forget(uri)
+        self.idle_parsing.forget(uri)
+        self.speaker.on_close(uri)
         self.queue.supersede(uri)
         self._told = {told for told in self._told if told[0] != uri}
+
+    async def _speculate(self, uri: str, gap: Gap) -> Remembered | None:
+        """Fill a gap that nobody has asked about yet.
+
+        As a block, so that an answer may begin with the line's end, and no longer than a line.
+        """
+        settings = self.sources.for_document(uri)
+        request = InfillRequest(
+            prefix=gap.prefix,
+            suffix=gap.suffix,
+            language_id=gap.language_id,
+            path=relative_path(uri, self.folder_uris()),
+            mode="block",
+            max_new_tokens=settings.line_max_tokens,
+            deadline_ms=settings.deadline_ms,
+            seed=settings.seed,
+            least_confidence=settings.min_confidence,
+        )
+        found = await suggest(self.engine, request)
+        return Remembered(found.text, found.confidence)
 
     def _new_engine(self) -> EngineConnection:
         return EngineConnection(self._make_connect(self.settings), self._tell_status)
 
     def _tell_status(self, status: EngineStatus) -> None:
         self._notify(status.state, status.message)
-
-
-def _name_of(uri: str) -> str:
-    return PurePosixPath(unquote(urlparse(uri).path)).name or "This document"

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Protocol
 
 from infill_engine.api import InfillRequest, InfillResult, InfillUpdate
@@ -30,8 +31,23 @@ class Engine(Protocol):
 OnUpdate = Callable[[InfillUpdate], None]
 
 
-async def suggest(engine: Engine, request: InfillRequest, on_update: OnUpdate | None = None) -> str:
-    """Return what to show in the gap, "" for nothing.
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What is worth showing.
+
+    Attributes:
+        text: "" for nothing.
+        confidence: probability that all of it is right; None when nobody claims any.
+    """
+
+    text: str
+    confidence: float | None = None
+
+
+async def suggest(
+    engine: Engine, request: InfillRequest, on_update: OnUpdate | None = None
+) -> Suggestion:
+    """Return what to show in the gap.
 
     Cancelling the caller closes the engine's stream, which stops the engine's work.
 
@@ -43,7 +59,9 @@ async def suggest(engine: Engine, request: InfillRequest, on_update: OnUpdate | 
     Raises:
         InfillError: the engine is not there or refused.
     """
-    return clean(request, await _fill(engine, request, on_update))
+    filled = await _fill(engine, request, on_update)
+    text = clean(request, filled.text)
+    return Suggestion(text, filled.confidence_of(text))
 
 
 def clean(request: InfillRequest, middle: str) -> str:
@@ -59,7 +77,24 @@ def without_broken_word(text: str, num_chars: int) -> str:
     return re.sub(r"\w+\Z", "", kept) if goes_on else kept
 
 
-async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """The engine's text and what it claims of its beginnings."""
+
+    text: str
+    leading_confidence: tuple[tuple[int, float], ...] = ()
+
+    def confidence_of(self, text: str) -> float | None:
+        """The claim for a beginning as long as `text`, which cleaning may have shortened."""
+        if not text:
+            return None
+        for num_chars, confidence in self.leading_confidence:
+            if num_chars >= len(text):
+                return confidence
+        return None
+
+
+async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | None) -> _Filled:
     """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
     patience_s = None
@@ -76,7 +111,8 @@ async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | No
                     break
                 else:
                     num_chars = update.num_trusted_chars(request.least_confidence)
-                    return without_broken_word(update.text, num_chars)
+                    text = without_broken_word(update.text, num_chars)
+                    return _Filled(text, update.leading_confidence)
     except TimeoutError:
         logger.info("the engine did not keep the deadline")
-    return re.sub(r"\w+\Z", "", settled)  # the rest is still noise
+    return _Filled(re.sub(r"\w+\Z", "", settled))  # the rest is still noise

@@ -1,5 +1,7 @@
 """Fixtures shared by all tests; end-to-end tests run last."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,18 @@ import infill_engine  # noqa: F401  first: sets how idle threads wait, before to
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Counters and logs of servers that tests start are not the user's."""
+    before = os.environ.get("INFILL_LS_STATE_DIR")
+    os.environ["INFILL_LS_STATE_DIR"] = str(tmp_path_factory.mktemp("state"))
+    yield
+    if before is None:
+        del os.environ["INFILL_LS_STATE_DIR"]
+    else:
+        os.environ["INFILL_LS_STATE_DIR"] = before
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ class SnippetChooser:
         char_offset: int,
         open_documents: Iterable[OpenDocument],
         path_of: Callable[[str], str],
+        budget_tokens: int | None = None,
     ) -> tuple[Snippet, ...]:
         """Return the snippets for a place, most useful first; within the token budget.
 
@@ -83,7 +84,10 @@ class SnippetChooser:
             char_offset: the cursor's place in it, in code points.
             open_documents: those whose text may be shown, and no others; may hold `document`.
             path_of: the path to show for a URI.
+            budget_tokens: of all snippets together; None takes the chooser's own.
         """
+        if budget_tokens is not None:
+            self._budget_tokens = budget_tokens
         documents = list(open_documents)
         self.recent.note_visit(document, line_idx)
         syntax = syntax_of(document.language_id)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from tree_sitter import Node, Parser, Tree
 
 # The grammars' only door; give it another module here when they move.
-from lsp_server.context import _parser as parser_for
+from lsp_server.grammars import parser_for
 from lsp_server.postprocess.gap import Gap, indent_of
 
 GAP = "infill_gap"

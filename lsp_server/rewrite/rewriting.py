@@ -56,7 +56,7 @@ class Rewriting:
         version = document.version
         settings = await session.settings_for(order.uri)
         if (withheld := session.why_withheld(document, settings)) is not None:
-            raise RewriteRefused(withheld)
+            raise RewriteRefused(withheld.sentence)
         request = self._request(document, order, settings)
         self._num_started += 1
         preview = Preview(

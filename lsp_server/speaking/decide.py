@@ -44,6 +44,8 @@ class Speaker:
         memory: what answers without the model; its `speculation` is the caller's to set.
         ledger: what has been counted.
         cadence: the rhythm of typing and the engine's latency.
+        client_tells_shown: whether the client gives rise to `on_shown`; else every new answer
+            counts as shown.
     """
 
     def __init__(
@@ -58,8 +60,7 @@ class Speaker:
         Args:
             policy: the user's choice; the defaults when None.
             clock: seconds, from any beginning.
-            client_tells_shown: whether the client gives rise to `on_shown`; else every new answer
-                counts as shown.
+            client_tells_shown: see the attribute.
             log: takes a line for every request.
         """
         self.policy = policy or SpeakingPolicy()
@@ -67,7 +68,7 @@ class Speaker:
         self.ledger = Ledger(log)
         self.cadence = Cadence()
         self._clock = clock
-        self._client_tells_shown = client_tells_shown
+        self.client_tells_shown = client_tells_shown
         self._documents: dict[str, _DocumentState] = {}
         self._open: dict[int, OpenRequest] = {}
         self._num_tickets = 0
@@ -96,7 +97,11 @@ class Speaker:
         if place is None:
             return self._conclude(situation, Withheld.because("menu"), now_ms)
         # 2. What memory has; also after a deletion: it was there before.
-        recalled = self.memory.recall(situation.uri, place, situation.is_invoked)
+        recalled = (
+            self.memory.recall(situation.uri, place, situation.is_invoked)
+            if self.policy.reuses
+            else None
+        )
         if recalled is not None and not recalled.filled.text:
             return self._conclude(situation, Withheld.because("nothing_to_say"), now_ms)
         if recalled is not None:
@@ -215,7 +220,7 @@ class Speaker:
             filled.confidence >= self.policy.speculation_confidence
         )
         self.memory.show(situation.uri, place, filled, self.policy.speculates and is_sure)
-        if not self._client_tells_shown:
+        if not self.client_tells_shown:
             self.on_shown()
 
     def _conclude(

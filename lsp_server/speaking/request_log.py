@@ -45,6 +45,13 @@ class RequestLine:
     confidence: float | None = None
 
 
+def request_log_file() -> Path:
+    """Where the log is kept: beside the counters."""
+    from lsp_server.speaking.stats_file import stats_file
+
+    return stats_file().with_name("requests.jsonl")
+
+
 class RequestLog:
     """Appends to a file until it is full, then begins another."""
 

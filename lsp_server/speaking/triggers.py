@@ -23,14 +23,18 @@ class SpeakingPolicy:
     Attributes:
         in_comments: whether anything is suggested inside comments.
         in_strings: whether anything is suggested inside string literals.
+        after_deletion: whether anything is suggested right after text was deleted.
         mid_line: where more follows on the line: suggest "always", "never", or only before
             "closers" and punctuation. Inside a word or right before one nothing is suggested.
+        reuses: whether what has been answered before is answered from memory.
         speculates: whether the place behind a suggestion is filled while it is being read.
         speculation_confidence: least confidence, 0 to 1, of a suggestion worth building on.
     """
 
     in_comments: bool = False
     in_strings: bool = False
+    after_deletion: bool = False
+    reuses: bool = True
     mid_line: MidLinePolicy = "always"
     speculates: bool = True
     speculation_confidence: float = 0.7
@@ -78,7 +82,7 @@ def why_quiet(gap: Gap, kind: TextKind, last: LastDone, policy: SpeakingPolicy) 
         last: what was done last in the document.
         policy: the user's choice.
     """
-    if last.is_deletion:
+    if last.is_deletion and not policy.after_deletion:
         return "after_deletion"
     if kind == "comment" and not policy.in_comments:
         return "in_comment"

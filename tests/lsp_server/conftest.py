@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from .editor import Editor, running_editor
-from .fake_engine import TOKEN, FakeEngine, running_fake_engine
+from .editor import PLAIN, Editor, options_for, running_editor
+from .fake_engine import FakeEngine, running_fake_engine
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def engine() -> Iterator[FakeEngine]:
 
 @pytest_asyncio.fixture
 async def editor(engine: FakeEngine) -> AsyncIterator[Editor]:
-    """The engine is ready."""
-    async with running_editor({"engine": {"url": engine.url, "token": TOKEN}}) as running:
+    """The engine is ready, and every request reaches it: nothing is answered from memory."""
+    async with running_editor(options_for(engine, **PLAIN)) as running:
         await running.wait_for_status("ready")
         yield running

@@ -11,10 +11,27 @@ from typing import Any
 from lsprotocol import types
 from pytest_lsp import LanguageClient, make_test_lsp_client
 
+from .fake_engine import TOKEN, FakeEngine
+
 SERVER_COMMAND = (sys.executable, "-m", "lsp_server", "--log-level", "info")
 URI = "file:///project/src/a.py"
 GIVE_UP_S = 60.0
 """Not what is asserted: what keeps a failing test from hanging."""
+
+
+PLAIN = {
+    "reuseTyped": False,
+    "speculate": False,
+    "inStrings": True,
+    "afterDeletion": True,
+    "debounce": {"maxMs": 0},
+}
+"""Settings under which every request is put to the engine, and at once."""
+
+
+def options_for(engine: FakeEngine, **settings: Any) -> dict[str, Any]:
+    """Initialization options that name an engine."""
+    return {"engine": {"url": engine.url, "token": TOKEN}, **settings}
 
 
 class Editor:

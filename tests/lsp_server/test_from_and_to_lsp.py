@@ -3,10 +3,16 @@
 import pytest
 from lsprotocol import types
 
-from infill_engine.api import Snippet
+from infill_engine.api import InfillRequest, Snippet
 from lsp_server import from_lsp
 from lsp_server.documents import OpenDocument, TextEdit
-from lsp_server.from_lsp import build_request, edits_from_changes, relative_path, sides_of_cursor
+from lsp_server.from_lsp import (
+    build_request,
+    edits_from_changes,
+    gap_at,
+    relative_path,
+    sides_of_cursor,
+)
 from lsp_server.settings import ServerSettings
 from lsp_server.to_lsp import inline_completions
 
@@ -68,6 +74,17 @@ def test_paths_stay_inside_the_workspace(uri: str, path: str) -> None:
     assert relative_path(uri, ["file:///other", "file:///project"]) == path
 
 
+def request_at(
+    opened: OpenDocument,
+    position: types.Position,
+    settings: ServerSettings,
+    is_invoked: bool = False,
+    snippets: tuple[Snippet, ...] = (),
+) -> InfillRequest:
+    place = gap_at(opened, position, "utf-16")
+    return build_request(opened, position, place, is_invoked, "utf-16", settings, [], snippets)
+
+
 @pytest.mark.parametrize(
     ("settings", "mode", "max_new_tokens"),
     [
@@ -79,9 +96,7 @@ def test_paths_stay_inside_the_workspace(uri: str, path: str) -> None:
 def test_settings_reach_the_request(
     settings: ServerSettings, mode: str, max_new_tokens: int
 ) -> None:
-    request = build_request(
-        document("def f():\n    "), types.Position(1, 4), False, "utf-16", settings, []
-    )
+    request = request_at(document("def f():\n    "), types.Position(1, 4), settings)
     assert (request.mode, request.max_new_tokens) == (mode, max_new_tokens)
     assert request.deadline_ms == settings.deadline_ms
     assert request.seed == settings.seed
@@ -90,21 +105,14 @@ def test_settings_reach_the_request(
 
 def test_who_asks_by_hand_gets_what_is_doubtful_too() -> None:
     position = types.Position(0, 4)
-    request = build_request(document("x = "), position, True, "utf-16", ServerSettings(), [])
+    request = request_at(document("x = "), position, ServerSettings(), is_invoked=True)
     assert request.least_confidence == 0
 
 
 def test_snippets_and_the_mode_by_syntax_reach_the_request() -> None:
     snippets = (Snippet("b.py", "x = 1"),)
-    request = build_request(
-        document("😀 = 1\r\ndef f():\r\n    \r\n"),
-        types.Position(2, 4),
-        False,
-        "utf-16",
-        ServerSettings(),
-        [],
-        snippets,
-    )
+    text = "😀 = 1\r\ndef f():\r\n    \r\n"
+    request = request_at(document(text), types.Position(2, 4), ServerSettings(), snippets=snippets)
     assert request.snippets == snippets
     assert request.mode == "block"
 

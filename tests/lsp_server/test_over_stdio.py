@@ -10,7 +10,7 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from .editor import URI, Editor, running_editor, wait_until
+from .editor import PLAIN, URI, Editor, options_for, running_editor, wait_until
 from .fake_engine import TOKEN, FakeEngine
 
 pytestmark = pytest.mark.e2e
@@ -69,8 +69,7 @@ async def test_an_empty_body_is_filled_whole(editor: Editor, engine: FakeEngine)
 async def test_every_position_encoding(
     engine: FakeEngine, encoding: types.PositionEncodingKind, character: int
 ) -> None:
-    options = {"engine": {"url": engine.url, "token": TOKEN}}
-    async with running_editor(options, [encoding]) as editor:
+    async with running_editor(options_for(engine, **PLAIN), [encoding]) as editor:
         await editor.wait_for_status("ready")
         assert editor.capabilities.position_encoding == encoding
         editor.open("a\r\n\ts = '😀é\r\nb\r\n")
@@ -293,8 +292,7 @@ def _exchange(
 async def test_no_code_reaches_logs_or_messages(
     engine: FakeEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = {"engine": {"url": engine.url, "token": TOKEN}}
-    async with running_editor(options) as editor:
+    async with running_editor(options_for(engine, **PLAIN)) as editor:
         await editor.wait_for_status("ready")
         editor.open("s3cret_code = ")
         engine.middle = "s3cret_middle"
