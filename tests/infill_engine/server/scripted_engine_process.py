@@ -72,6 +72,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="scripted")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--kv-cache", default="auto")
     parser.add_argument("--num-threads", type=int)
     parser.add_argument("--max-context-tokens", type=int)
     parser.add_argument("--port", type=int, default=0)
