@@ -5,6 +5,7 @@ Knows nothing of the transport, of HTTP or of models.
 """
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -174,7 +175,8 @@ def did_show(server: InfillServer, params: object) -> None:
 
 def did_partially_accept(server: InfillServer, params: object) -> None:
     """Note that a part of a suggestion was accepted."""
-    uri, length = getattr(params, "uri", None), getattr(params, "acceptedLength", None)
+    given = params if isinstance(params, Mapping) else {}
+    uri, length = given.get("uri"), given.get("acceptedLength")
     if isinstance(uri, str) and isinstance(length, int):
         server.session.speaker.on_accept(uri, length, is_whole=False)
 

@@ -1,0 +1,131 @@
+"""When the server speaks and what it remembers, over stdio with a scripted engine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+
+from .editor import URI, Editor, options_for, running_editor, wait_until
+from .fake_engine import FakeEngine
+
+pytestmark = pytest.mark.e2e
+
+QUICK = {"speculate": False, "debounce": {"maxMs": 0}}
+INVOKED = types.InlineCompletionTriggerKind.Invoked
+
+
+async def test_typing_what_is_shown_asks_no_model(engine: FakeEngine) -> None:
+    engine.middle = "total + 1"
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = \n")
+        assert await editor.texts(0, 4) == ["total + 1"]
+        for idx, char in enumerate("total"):
+            editor.type(char, 0, 4 + idx)
+            assert await editor.texts(0, 5 + idx) == ["total + 1"[idx + 1 :]]
+        editor.take_back(0, 8, 9)
+        assert await editor.texts(0, 8) == ["l + 1"]
+        assert len(engine.requests) == 1
+        engine.middle = "other"
+        editor.type("?", 0, 8)
+        assert await editor.texts(0, 9) == ["other"], "what does not agree is a new question"
+        assert len(engine.requests) == 2
+
+
+async def test_the_place_behind_a_suggestion_is_filled_while_it_is_read(
+    engine: FakeEngine,
+) -> None:
+    engine.middle = "total"
+    async with running_editor(options_for(engine, debounce={"maxMs": 0})) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = \n")
+        assert await editor.texts(0, 4) == ["total"]
+        await wait_until(lambda: len(engine.requests) == 2)
+        assert engine.requests[1]["prefix"] == "x = total"
+
+
+async def test_quiet_after_a_deletion_and_inside_comments_unless_asked(engine: FakeEngine) -> None:
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = ab\n# a note\n")
+        editor.take_back(0, 5, 6)
+        assert await editor.texts(0, 5) is None
+        assert await editor.texts(1, 8) is None
+        assert engine.requests == []
+        (item,) = await editor.ask(0, 5, trigger=INVOKED)
+        assert item.insert_text == "1"
+
+
+@pytest.mark.parametrize("name", [".env", "id_rsa", "package-lock.json"])
+async def test_secret_and_generated_files_are_never_sent(engine: FakeEngine, name: str) -> None:
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        await editor.wait_for_status("ready")
+        uri = f"file:///project/{name}"
+        editor.open("KEY=\n", uri=uri, language_id="plaintext")
+        editor.open("x = KEY\ny = \n")
+        assert await editor.texts(0, 4, uri=uri) is None
+        assert (await editor.wait_for_status("withheld"))["message"].startswith(name)
+        assert await editor.texts(1, 4) == ["1"]
+        assert "KEY=" not in json.dumps(engine.requests)
+
+
+async def test_definitions_in_other_open_files_are_shown_to_the_model(engine: FakeEngine) -> None:
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        await editor.wait_for_status("ready")
+        other = "file:///project/src/shapes.py"
+        editor.open("def area_of(width, height):\n    return width * height\n", uri=other)
+        editor.open("from shapes import area_of\n\n\ndef f():\n    return area_of(\n")
+        await editor.texts(4, 19)
+        (snippet,) = [s for s in engine.requests[-1]["snippets"] if s["path"] == "src/shapes.py"]
+        assert "def area_of(width, height)" in snippet["text"]
+
+
+async def test_a_selected_menu_item_is_extended_in_its_range(engine: FakeEngine) -> None:
+    engine.middle = "(values)"
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = so\n")
+        where = {"start": {"line": 0, "character": 4}, "end": {"line": 0, "character": 6}}
+        (item,) = await editor.send_raw(
+            "textDocument/inlineCompletion",
+            {
+                "textDocument": {"uri": URI},
+                "position": {"line": 0, "character": 6},
+                "context": {
+                    "triggerKind": 2,
+                    "selectedCompletionInfo": {"range": where, "text": "sorted"},
+                },
+            },
+        )
+        assert item["insertText"] == "sorted(values)"
+        assert item["range"] == where
+        assert engine.requests[-1]["prefix"] == "x = sorted"
+
+
+async def test_what_is_accepted_is_counted(engine: FakeEngine, tmp_path: Path) -> None:
+    engine.middle = "total"
+    env = {"INFILL_LS_STATE_DIR": str(tmp_path)}
+    async with running_editor(options_for(engine, **QUICK), env=env) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = \n")
+        (item,) = await editor.ask(0, 4)
+        command = item.command
+        assert command.command == "infill.didAccept"
+        params = {"command": command.command, "arguments": command.arguments}
+        await editor.send_raw("workspace/executeCommand", params)
+        notify(editor, "infill/didPartiallyAccept", {"uri": URI, "acceptedLength": 3})
+        notify(editor, "infill/didShow", {"uri": URI})
+    counts: dict[str, Any] = json.loads((tmp_path / "stats.json").read_text())["counts"]
+    assert counts["accepted"] == 1
+    assert counts["partially_accepted"] == 1
+    assert counts["accepted_chars"] == 8
+    assert counts["shown"] == 2
+    log = (tmp_path / "requests.jsonl").read_text()
+    assert json.loads(log.splitlines()[0])["outcome"] == "model"
+    assert "total" not in log, "never code"
+
+
+def notify(editor: Editor, method: str, params: dict[str, Any]) -> None:
+    editor.client.protocol._send_data({"jsonrpc": "2.0", "method": method, "params": params})
