@@ -5,13 +5,11 @@ of LSP's methods.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
+from lsp_server.log_level import LOG_LEVELS, set_up_logging
 from lsp_server.server import create_server
-
-LOG_LEVELS = ("off", "error", "info", "debug")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,19 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout = sys.stderr
     create_server().start_io(sys.stdin.buffer, protocol_out)
     return 0
-
-
-def set_up_logging(level: str) -> None:
-    """Log to stderr from `level` up, or not at all.
-
-    pygls logs whole messages, which are the user's code: it is kept silent at every level.
-    """
-    logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)
-    if level == "off":
-        logging.disable(logging.CRITICAL)
-        return
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("lsp_server").setLevel(level.upper())
 
 
 if __name__ == "__main__":

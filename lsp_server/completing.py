@@ -55,6 +55,7 @@ async def complete(
         return None
     settings = await session.settings_for(uri)
     situation = _situation(server, document, params, settings)
+    number = session.note_request(params.position, situation)
     # 2. Decide.
     session.speaker.policy = _policy(settings)
     outcome = session.speaker.on_request(situation)
@@ -62,6 +63,7 @@ async def complete(
     if isinstance(outcome, Ask):
         asking = _Asking(server, document, params.position, situation, settings, follow)
         outcome = await asking.run(outcome)
+    session.note_outcome(number, outcome)
     if isinstance(outcome, Withheld):
         logger.info("no suggestion: %s", outcome.reason)
         if situation.withheld is not None:

@@ -15,10 +15,12 @@ from pygls.exceptions import JsonRpcInvalidRequest
 from infill_engine.api import InfillRequest
 from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.completing import complete
+from lsp_server.completion_fallback import as_inline, completion_list, offer_completions
 from lsp_server.documents import OpenDocument
 from lsp_server.engine_connection import EngineStatus
 from lsp_server.from_lsp import edits_from_changes
 from lsp_server.infill_link import connect_with
+from lsp_server.log_level import set_up_logging
 from lsp_server.messages import InlineCompletionParams, StreamParams
 from lsp_server.positions import PositionEncoding
 from lsp_server.protocol import InfillServer
@@ -64,6 +66,7 @@ async def initialized(server: InfillServer, params: types.InitializedParams) -> 
     await server.session.sources.refresh()
     await server.session.update_settings()
     server.session.start_engine()
+    _follow_settings(server)
 
 
 async def shutdown(server: InfillServer, params: None) -> None:
@@ -76,6 +79,10 @@ def did_open(server: InfillServer, params: types.DidOpenTextDocumentParams) -> N
     opened = params.text_document
     document = OpenDocument(opened.uri, opened.language_id, opened.version, opened.text)
     server.session.documents.open(document)
+    if server.session.recording is not None:
+        server.session.recording.opened(
+            document.uri, opened.language_id, opened.version, opened.text
+        )
     server.session.idle_parsing.touch(document)
 
 
@@ -86,7 +93,10 @@ def did_change(server: InfillServer, params: types.DidChangeTextDocumentParams) 
         logger.info("didChange for a document that is not open")
         return
     session, uri = server.session, document.uri
-    for edit in edits_from_changes(params.content_changes):
+    edits = edits_from_changes(params.content_changes)
+    if session.recording is not None:
+        session.recording.changed(uri, params.text_document.version, edits)
+    for edit in edits:
         num_before = document.num_chars
         if isinstance(edit, str):
             document.replace_all(edit)
@@ -101,6 +111,8 @@ def did_change(server: InfillServer, params: types.DidChangeTextDocumentParams) 
 
 def did_close(server: InfillServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget a document and end its request."""
+    if server.session.recording is not None:
+        server.session.recording.closed(params.text_document.uri)
     server.session.forget(params.text_document.uri)
 
 
@@ -111,6 +123,7 @@ async def did_change_configuration(
     server.session.sources.push(params.settings)
     await server.session.sources.refresh()
     await server.session.update_settings()
+    _follow_settings(server)
 
 
 async def did_change_watched_files(
@@ -137,6 +150,16 @@ async def inline_completion(
         return PartialResults(notify, token, params.position, partial(clean, request)).show
 
     return completions_of(await complete(server, params, follow), params)
+
+
+async def completion(
+    server: InfillServer, params: types.CompletionParams
+) -> types.CompletionList | None:
+    """Answer with the same text as an item of the completion menu, where that is wished."""
+    settings = await server.session.settings_for(params.text_document.uri)
+    if not settings.completion_fallback:
+        return None
+    return completion_list(await complete(server, as_inline(params), lambda *_: None), params)
 
 
 async def stream(
@@ -216,6 +239,17 @@ def status(server: InfillServer, params: object) -> dict[str, str]:
     """Answer `infill/status` with the engine's state, for an editor that asks."""
     current: EngineStatus = server.session.engine.status
     return {"state": current.state, "message": current.message}
+
+
+def _follow_settings(server: InfillServer) -> None:
+    """Do what settings ask for beyond answering requests otherwise."""
+    settings = server.session.settings
+    set_up_logging(settings.log_level)
+    server.session.record_to(settings.record)
+    if settings.completion_fallback:
+        if types.TEXT_DOCUMENT_COMPLETION not in server.protocol.fm.features:
+            server.feature(types.TEXT_DOCUMENT_COMPLETION)(completion)
+        offer_completions(server)
 
 
 def _report_problems(server: InfillServer, problems: tuple[str, ...]) -> None:

@@ -79,6 +79,7 @@ class InfillServer(LanguageServer):
     Attributes:
         session: state of the connection; set by the handler of `initialize`.
         rewriting: rewrites of selections.
+        offers_completions: whether the client has been told to ask for completions.
     """
 
     session: "Session"
@@ -95,6 +96,7 @@ class InfillServer(LanguageServer):
             converter_factory=converter_factory,
         )
         self.rewriting = Rewriting(self)
+        self.offers_completions = False
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Tell the client that a message failed, by the kind of error: its text may hold code."""

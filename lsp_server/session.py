@@ -6,6 +6,8 @@ Knows nothing of LSP's methods.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
 from infill_engine.api import InfillRequest, Snippet
 from lsp_server.context.snippets import SnippetChooser
@@ -21,7 +23,9 @@ from lsp_server.speaking.decide import Speaker
 from lsp_server.speaking.exclusions import Exclusions
 from lsp_server.speaking.gap import Gap
 from lsp_server.speaking.neighbours import Remembered
+from lsp_server.speaking.outcomes import Answer, Situation
 from lsp_server.speaking.reasons import Withheld
+from lsp_server.speaking.recording import Recording
 from lsp_server.speaking.request_log import RequestLine
 from lsp_server.speaking.speculation import Speculation
 from lsp_server.stats_keeping import StatsKeeping
@@ -31,6 +35,13 @@ from lsp_server.withholding import why_withheld
 Notify = Callable[[str, str], None]
 """Tells the editor a state and a message for the user."""
 MakeConnect = Callable[[ServerSettings], Connect]
+
+
+class Position(Protocol):
+    """A place in a document, as the client counts."""
+
+    line: int
+    character: int
 
 
 class Session:
@@ -46,6 +57,7 @@ class Session:
         snippets: other code for the model to see.
         idle_parsing: brings syntax trees up to date between keystrokes.
         speaker: decides when to speak, and remembers what was said.
+        recording: of the session, when the user asked for one.
         speculation: fills the place behind a suggestion while that is read.
         engine: the way to the engine.
     """
@@ -70,6 +82,9 @@ class Session:
         self.speaker = Speaker(log=log)
         self.speculation = Speculation(self._speculate, self.speaker.on_speculated)
         self.speaker.memory.speculation = self.speculation
+        self.recording: Recording | None = None
+        self._record_path = ""
+        self._num_requests = 0
         self._exclusions = Exclusions()
         self._stats = StatsKeeping(self.speaker.ledger.take_stats)
         self._make_connect = make_connect
@@ -119,6 +134,42 @@ class Session:
             await old_engine.close()
         self.start_engine()
 
+    def record_to(self, path: str) -> None:
+        """Record edits and requests in a file from now on; "" ends that. Modifies: recording."""
+        if path == self._record_path:
+            return
+        if self.recording is not None:
+            self.recording.close()
+        self._record_path, self.recording = path, None
+        if path:
+            self.recording = Recording(Path(path), self.encoding)
+            for document in self.documents:
+                self.recording.opened(
+                    document.uri, document.language_id, document.version, document.text
+                )
+
+    def note_request(self, position: Position, situation: Situation) -> int:
+        """Record a request, if anything is recorded; returns its number."""
+        self._num_requests += 1
+        if self.recording is not None:
+            self.recording.asked(
+                self._num_requests,
+                situation.uri,
+                position.line,
+                position.character,
+                situation.is_invoked,
+            )
+        return self._num_requests
+
+    def note_outcome(self, number: int, outcome: Answer | Withheld) -> None:
+        """Record what came of a request, if anything is recorded."""
+        if self.recording is None:
+            return
+        if isinstance(outcome, Answer):
+            self.recording.answered(number, outcome.text)
+        else:
+            self.recording.answered(number, None, outcome.reason)
+
     async def close(self) -> None:
         """Let go of the engine, which may go on for other editors."""
         if self._parent_watch is not None:
@@ -127,6 +178,7 @@ class Session:
         self.idle_parsing.close()
         self.speculation.cancel_all()
         self._stats.close()
+        self.record_to("")
         await self.engine.close()
 
     def why_withheld(self, document: OpenDocument, settings: ServerSettings) -> Withheld | None:

@@ -43,10 +43,13 @@ def completions_of(
     return [_item(answer.text, selected.range, num_new, uri)]
 
 
+def accepted_command(uri: str, num_chars: int) -> types.Command:
+    """What the editor runs once it has inserted a suggestion."""
+    return types.Command(_TITLE, ACCEPTED_COMMAND, arguments=[uri, num_chars])
+
+
 def _item(
     text: str, where: types.Range, num_new_chars: int, uri: str
 ) -> types.InlineCompletionItem:
-    command = None
-    if uri:
-        command = types.Command(_TITLE, ACCEPTED_COMMAND, arguments=[uri, num_new_chars])
+    command = accepted_command(uri, num_new_chars) if uri else None
     return types.InlineCompletionItem(insert_text=text, range=where, command=command)

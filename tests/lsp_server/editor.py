@@ -156,6 +156,7 @@ async def running_editor(
     root_uri: str = "file:///project",
     workspace: types.WorkspaceClientCapabilities | None = None,
     prepare: Callable[[Editor], None] = lambda editor: None,
+    text_document: types.TextDocumentClientCapabilities | None = None,
 ) -> AsyncIterator[Editor]:
     """An editor whose server is initialized, and shut down in good order afterwards."""
     client = make_test_lsp_client()
@@ -167,6 +168,7 @@ async def running_editor(
             capabilities=types.ClientCapabilities(
                 general=types.GeneralClientCapabilities(position_encodings=encodings),
                 workspace=workspace,
+                text_document=text_document,
             ),
             initialization_options=options,
             workspace_folders=[types.WorkspaceFolder(root_uri, "project")],

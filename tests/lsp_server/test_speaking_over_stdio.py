@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from lsp_server.speaking.recording import read_recording
+
 from .editor import URI, Editor, options_for, running_editor, wait_until
-from .fake_engine import FakeEngine
+from .fake_engine import TOKEN, FakeEngine
 
 pytestmark = pytest.mark.e2e
 
@@ -129,3 +131,61 @@ async def test_what_is_accepted_is_counted(engine: FakeEngine, tmp_path: Path) -
 
 def notify(editor: Editor, method: str, params: dict[str, Any]) -> None:
     editor.client.protocol._send_data({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+async def test_what_is_recorded_can_be_played_back(engine: FakeEngine, tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    async with running_editor(options_for(engine, **QUICK, record=str(path))) as editor:
+        await editor.wait_for_status("ready")
+        editor.open("x = \n")
+        editor.type("y", 0, 4)
+        await editor.texts(0, 5)
+        editor.take_back(0, 4, 5)
+        await editor.texts(0, 4)
+    head, events = read_recording(path)
+    assert head["encoding"] == "utf-16"
+    assert [event["event"] for event in events] == [
+        "open",
+        "change",
+        "ask",
+        "answer",
+        "change",
+        "ask",
+        "answer",
+    ]
+    assert events[3]["text"] == "1"
+    assert events[6] == {**events[6], "text": None, "reason": "after_deletion"}
+    assert TOKEN not in path.read_text()
+
+
+async def test_the_completion_menu_where_it_is_wished(engine: FakeEngine) -> None:
+    registered: list[str] = []
+
+    def prepare(editor: Editor) -> None:
+        @editor.client.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def on_register(params: types.RegistrationParams) -> None:
+            registered.extend(one.method for one in params.registrations)
+
+    engine.middle = "total\n+ 1"
+    completion = types.CompletionClientCapabilities(dynamic_registration=True)
+    options = options_for(engine, **QUICK, completionFallback=True)
+    async with running_editor(
+        options,
+        prepare=prepare,
+        text_document=types.TextDocumentClientCapabilities(completion=completion),
+    ) as editor:
+        await editor.wait_for_status("ready")
+        await wait_until(lambda: types.TEXT_DOCUMENT_COMPLETION in registered)
+        editor.open("x = \n")
+        where = {"line": 0, "character": 4}
+        params = {"textDocument": {"uri": URI}, "position": where}
+        found = await editor.send_raw(types.TEXT_DOCUMENT_COMPLETION, params)
+        assert found.isIncomplete
+        (item,) = found.items
+        assert (item.label, item.textEdit.newText) == ("total", "total")
+        assert (item.textEdit.range.start.character, item.textEdit.range.end.character) == (4, 4)
+
+
+async def test_no_completion_menu_unasked(engine: FakeEngine) -> None:
+    async with running_editor(options_for(engine, **QUICK)) as editor:
+        assert editor.capabilities.completion_provider is None
