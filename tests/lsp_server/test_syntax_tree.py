@@ -113,6 +113,59 @@ def ticking(seconds: float) -> Callable[[], float]:
     return clock
 
 
+def test_ten_thousand_edits_against_a_plain_text() -> None:
+    """The same text as a plain string edited alongside, and the same tree as from scratch.
+
+    Lines come and go; in between something is typed anywhere and taken back, so that the code is
+    whole again whenever the trees are compared.
+    """
+    choose = random.Random(7)
+    text = "".join(f"def f{i}(a, b):\n    return a + {i}\n\n" for i in range(40))
+    document = OpenDocument("file:///a.py", "python", 1, text)
+    typed = [piece for piece in PIECES if "\r" not in piece]  # a CR could join what follows
+    num_edits = 0
+
+    def edit(start: int, end: int, new_text: str) -> None:
+        nonlocal text, num_edits
+        where = (*_place(text, start), *_place(text, end))
+        document.apply(TextEdit(*where, new_text), "utf-32")
+        text = text[:start] + new_text + text[end:]
+        num_edits += 1
+
+    while num_edits < 10_000:
+        if choose.random() < 0.5:
+            starts = [0, *(idx + 1 for idx, char in enumerate(text) if char == "\n")]
+            start = choose.choice(starts)
+            if len(text) < 6_000:
+                edit(start, start, choose.choice(["# note 😀\n", "# é\r\n", "\n"]))
+            elif text[start : start + 1] == "#":
+                edit(start, text.index("\n", start) + 1, "")
+        else:
+            start = choose.randrange(len(text))
+            end = min(len(text), start + choose.choice([0, 0, 1, 3, 80]))
+            start, end = _outside_endings(text, start), _outside_endings(text, end)
+            before, new_text = text[start:end], choose.choice(typed)
+            edit(start, end, new_text)
+            parsed(document)
+            edit(start, start + len(new_text), before)
+        if num_edits % 50 == 0:
+            assert document.text == text
+    assert document.text == text
+    tree, scratch = parsed(document), from_scratch(document)
+    assert not scratch.root_node.has_error, "the edits were to leave whole code"
+    assert nodes(tree) == nodes(scratch)
+
+
+def _outside_endings(text: str, offset: int) -> int:
+    """No client's position lies between CR and LF."""
+    return offset + 1 if text[offset - 1 : offset + 1] == "\r\n" else offset
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    lines = split_lines(text[:offset])
+    return len(lines) - 1, len(lines[-1])
+
+
 def test_a_long_parse_goes_on_after_edits() -> None:
     document = OpenDocument("file:///a.py", "python", 1, PYTHON * 300)
     # Each look at the clock takes a tenth of the budget: many questions until the tree is there.
