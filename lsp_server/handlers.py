@@ -12,7 +12,7 @@ from typing import Any, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidRequest
 
-from infill_engine.api import InfillRequest
+from infill_engine.api import InfillRequest, InfillUpdate
 from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.completing import complete
 from lsp_server.completion_fallback import as_inline, completion_list, offer_completions
@@ -30,7 +30,7 @@ from lsp_server.session import Session
 from lsp_server.settings import SettingsSources
 from lsp_server.speaking.outcomes import Answer
 from lsp_server.speaking.request_log import RequestLog, request_log_file
-from lsp_server.streaming import PartialResults, UpdateStream
+from lsp_server.streaming import PartialResults, UpdateStream, work_done
 from lsp_server.suggestion import OnUpdate, clean
 from lsp_server.to_lsp import completions_of
 
@@ -139,17 +139,26 @@ async def inline_completion(
 ) -> list[types.InlineCompletionItem] | None:
     """Answer with the text for the gap at the cursor, or with null; see completing.py.
 
-    A client that gives a `partialResultToken` is told what has settled on the way.
+    A client that gives a `partialResultToken` is told what has settled on the way, one that gives
+    a `workDoneToken` how far it is.
     """
-    token = params.partial_result_token
+    notify, token = server.protocol.notify, params.partial_result_token
+    with work_done(notify, params.work_done_token) as on_step:
 
-    def follow(request: InfillRequest, version: int) -> OnUpdate | None:
-        if token is None:
-            return None
-        notify = server.protocol.notify
-        return PartialResults(notify, token, params.position, partial(clean, request)).show
+        def follow(request: InfillRequest, version: int) -> OnUpdate:
+            tell_parts: OnUpdate | None = None
+            if token is not None:
+                parts = PartialResults(notify, token, params.position, partial(clean, request))
+                tell_parts = parts.show
 
-    return completions_of(await complete(server, params, follow), params)
+            def tell(update: InfillUpdate) -> None:
+                for listener in (tell_parts, on_step):
+                    if listener is not None:
+                        listener(update)
+
+            return tell
+
+        return completions_of(await complete(server, params, follow), params)
 
 
 async def completion(

@@ -30,9 +30,10 @@ def create_server() -> InfillServer:
     register(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(handlers.did_change_watched_files)
 
     # Without options pygls advertises nothing.
-    register(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(
-        handlers.inline_completion
-    )
+    register(
+        types.TEXT_DOCUMENT_INLINE_COMPLETION,
+        types.InlineCompletionOptions(work_done_progress=True),
+    )(handlers.inline_completion)
     register(INFILL_STREAM)(handlers.stream)
     register(INFILL_DID_SHOW)(handlers.did_show)
     register(INFILL_DID_PARTIALLY_ACCEPT)(handlers.did_partially_accept)

@@ -5,14 +5,15 @@ extend what it shows, the part that has settled. Knows nothing of how the text c
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lsprotocol import types
 
 from infill_engine.api import InfillUpdate
 from lsp_server.positions import PositionEncoding, count_units
-from lsp_server.suggestion import without_broken_word
+from lsp_server.suggestion import OnUpdate, without_broken_word
 from lsp_server.to_lsp import inline_completions
 
 INFILL_UPDATE = "infill/update"
@@ -59,6 +60,34 @@ class UpdateStream:
             },
         )
         self._sequence += 1
+
+
+@contextmanager
+def work_done(notify: Notify, token: int | str | None) -> Iterator[OnUpdate | None]:
+    """`$/progress` of work, for a client that gave a `workDoneToken`: begun, told of, ended.
+
+    Yields who is to be told of every step; None without a token.
+    """
+    if token is None:
+        yield None
+        return
+
+    def tell(value: Any) -> None:
+        notify(types.PROGRESS, types.ProgressParams(token=token, value=value))
+
+    def show(update: InfillUpdate) -> None:
+        share = update.settled_chars / max(1, len(update.text))
+        tell(
+            types.WorkDoneProgressReport(
+                message=f"step {update.step_idx + 1}", percentage=int(99 * share)
+            )
+        )
+
+    tell(types.WorkDoneProgressBegin(title="Filling the gap", percentage=0))
+    try:
+        yield show
+    finally:
+        tell(types.WorkDoneProgressEnd())
 
 
 class PartialResults:

@@ -95,3 +95,19 @@ async def test_partial_results_hold_what_has_settled(editor: Editor, engine: Fak
     assert item["insertText"] == "first + sec"
     ((told,),) = partial
     assert told["insertText"] == "first +", "no word is cut in two"
+
+
+async def test_work_done_progress_begins_and_ends(editor: Editor, engine: FakeEngine) -> None:
+    told: list[Any] = []
+    editor.client.protocol.fm.features.pop(types.PROGRESS, None)
+
+    @editor.client.feature(types.PROGRESS)
+    def on_progress(params: types.ProgressParams) -> None:
+        told.append(params.value)
+
+    editor.open("x = \n")
+    params = stream_params(0, 4, workDoneToken="w")
+    del params["token"]
+    await editor.send_raw("textDocument/inlineCompletion", params)
+    await wait_until(lambda: len(told) == 3)
+    assert [value["kind"] for value in told] == ["begin", "report", "end"]
