@@ -103,15 +103,7 @@ class DiffusionGemma(nn.Module):
             num_new: [1] int32 tokens that are no padding, for a fixed T; None says all are.
         """
         positions = cache.positions(token_ids.shape[1], token_ids.device)
-        views: dict[LayerType, LayerView] = {
-            layer_type: LayerView(
-                *self._rotation(layer_type, positions),
-                is_causal=True,
-                window=self._window(layer_type),
-                num_new=num_new,
-            )
-            for layer_type in set(self.config.layer_types)
-        }
+        views = self._views(positions, is_causal=True, num_new=num_new)
         return self._run(self.embed(token_ids), views, cache.appending())
 
     def denoise(
@@ -138,15 +130,7 @@ class DiffusionGemma(nn.Module):
             positions = cache.positions(num_canvas, canvas_ids.device)
         else:
             positions = prompt_lengths[:, None] + torch.arange(num_canvas, device=self.device)
-        views: dict[LayerType, LayerView] = {
-            layer_type: LayerView(
-                *self._rotation(layer_type, positions),
-                is_causal=False,
-                window=self._window(layer_type),
-                prompt_lengths=prompt_lengths,
-            )
-            for layer_type in set(self.config.layer_types)
-        }
+        views = self._views(positions, is_causal=False, prompt_lengths=prompt_lengths)
         embeddings = self.self_conditioning(self.embed(canvas_ids), soft_embeddings)
         return self._run(embeddings, views, cache.reading())
 
@@ -169,6 +153,25 @@ class DiffusionGemma(nn.Module):
         for layer, layer_type in zip(self.layers, self.config.layer_types, strict=True):
             hidden = layer(hidden, views[layer_type], store)
         return self.norm(hidden)
+
+    def _views(
+        self,
+        positions: Tensor,
+        is_causal: bool,
+        prompt_lengths: Tensor | None = None,
+        num_new: Tensor | None = None,
+    ) -> dict[LayerType, LayerView]:
+        """What layers of each type share in a pass over tokens at [B or 1, T] positions."""
+        return {
+            layer_type: LayerView(
+                *self._rotation(layer_type, positions),
+                is_causal,
+                self._window(layer_type),
+                prompt_lengths,
+                num_new,
+            )
+            for layer_type in set(self.config.layer_types)
+        }
 
     def _window(self, layer_type: LayerType) -> int | None:
         return self.config.sliding_window if layer_type == "sliding_attention" else None
