@@ -56,12 +56,13 @@ def ensure_engine(
         restart_failed: replace an engine that could not load its model.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or the engine at `settings.url` is of another version.
         EngineUnavailable: no engine could be started or reached.
         InfillError: the model could not be loaded (only with `wait_until_loaded`).
     """
     if settings.url:
         address = EngineAddress(settings.url, settings.token)
+        _require_same_version(settings.url, fetch_health(address).version)
     else:
         address = _find_usable(restart_failed)
         if address is None:
@@ -192,6 +193,20 @@ def _health_while_loading(address: EngineAddress) -> "EngineHealth":
             reason = f" Its last words: {words}" if words else ""
             raise EngineUnavailable(f"The engine ended while loading.{reason}") from None
         raise
+
+
+def _require_same_version(url: str, version: str) -> None:
+    """Refuse an engine elsewhere whose messages may mean something else than ours.
+
+    Raises:
+        ConfigError: major or minor version differ.
+    """
+    ours = own_version()
+    if _version_key(version)[:2] != _version_key(ours)[:2]:
+        raise ConfigError(
+            f"The engine at {url} is of version {version}, this infill-ls of {ours}. Install the "
+            f"same on both sides (here: pip install infill-ls=={version}), or name another engine."
+        )
 
 
 def _version_key(version: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infill_client import launcher
 from infill_client.address import EngineAddress
 from infill_client.launcher import ensure_engine, find_engine, stop_engine
 from infill_client.settings import EngineSettings
@@ -128,6 +129,23 @@ def test_explicit_url_starts_nothing(scripted: Any) -> None:
     with pytest.raises(EngineUnavailable, match="No engine answers at"):
         ensure_engine(settings)
     assert read_state() is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "is_refused"), [("0.1.7", False), ("0.2.0", True), ("1.1.0", True)]
+)
+def test_an_engine_elsewhere_of_another_version_is_refused(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch, ours: str, is_refused: bool
+) -> None:
+    there = ensure_engine(scripted())
+    version = launcher.fetch_health(there).version
+    monkeypatch.setattr(launcher, "own_version", lambda: ours)
+    settings = EngineSettings(url=there.url, token=there.token)
+    if is_refused:
+        with pytest.raises(ConfigError, match=f"pip install infill-ls=={version}"):
+            ensure_engine(settings)
+    else:
+        assert ensure_engine(settings) == there
 
 
 @pytest.mark.parametrize(
