@@ -105,10 +105,13 @@ def _says(spec: "GitIgnoreSpec", relative: str) -> bool | None:
     to git "!src/" does not take back what an earlier line says of src/a.
     """
     for pattern in reversed(spec.patterns):
-        if pattern.include is None or (match := pattern.match_file(relative)) is None:
+        # "src/**" is about what is inside src, not about src itself.
+        is_about_inside = str(pattern.pattern).rstrip().endswith("/**")
+        asked = relative.rstrip("/") if is_about_inside else relative
+        if pattern.include is None or (match := pattern.match_file(asked)) is None:
             continue
         groups = match.match.groupdict()
-        if groups.get(_FOLDER_MARK) is None or match.match.end(_FOLDER_MARK) == len(relative):
+        if groups.get(_FOLDER_MARK) is None or match.match.end(_FOLDER_MARK) == len(asked):
             return pattern.include
     return None
 

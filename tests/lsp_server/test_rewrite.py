@@ -100,6 +100,7 @@ async def test_refused_when_the_document_moved_on(editor: Editor, engine: FakeEn
     answer = rewrite(editor)
     await wait_until(lambda: bool(client.previews))
     editor.type("#", 3, 0)
+    await editor.send_raw("infill/status", {})  # by its answer the change has arrived
     engine.release()
     result = await answer
     assert not result.applied

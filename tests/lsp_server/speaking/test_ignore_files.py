@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lsp_server.speaking.ignore_files import is_ignored, parse_patterns, repository_root
@@ -49,6 +49,7 @@ ignore_files = st.dictionaries(
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @settings(max_examples=40, deadline=None)
 @given(ignore_files, st.lists(paths, min_size=1, max_size=12))
+@example({"": ["a/**", "!*.txt"]}, [["a", "c.txt"], ["a", "b", "c.txt"]])
 def test_every_path_is_ignored_as_git_ignores_it(
     files: dict[str, list[str]], asked: list[list[str]]
 ) -> None:
