@@ -8,7 +8,7 @@ import pytest
 from lsp_server.documents import TextEdit
 from lsp_server.speaking.recording import Recording
 
-URI = "file:///work/add.py"
+URI = "file:///project/add.py"
 
 
 def record(path: Path) -> None:
