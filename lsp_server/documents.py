@@ -70,12 +70,6 @@ class OpenDocument:
         """The whole text, joined: linear in its length."""
         return "".join(self.lines)
 
-    def with_own_endings(self, text: str) -> str:
-        """`text`, whose lines end with LF, with the line ending of this document's first line."""
-        first = self.lines[0]
-        ending = first[len(without_ending(first)) :] or "\n"
-        return text if ending == "\n" else text.replace("\n", ending)
-
     def replace_all(self, text: str) -> None:
         """Take `text` as the new content. Modifies: lines, num_chars, is_binary."""
         self.lines = split_lines(text)

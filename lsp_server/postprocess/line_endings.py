@@ -1,6 +1,6 @@
 """Line endings at the edge: all rules read LF, a CRLF document is to get CRLF.
 
-For where the item is built; no rule of the chain uses it. Knows nothing of LSP.
+For whoever replaces text, as rewriting does; no rule of the chain uses it. Knows nothing of LSP.
 """
 
 from collections.abc import Iterable

@@ -12,6 +12,7 @@ from lsprotocol import types
 from infill_engine.api import InfillError, InfillRequest, InfillResult, InfillUpdate
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import relative_path, text_of_range
+from lsp_server.postprocess.line_endings import line_ending_of, with_line_ending
 from lsp_server.rewrite.order import RewriteOrder, RewriteRefused
 from lsp_server.rewrite.preview import Preview
 from lsp_server.settings import ServerSettings
@@ -143,9 +144,10 @@ class Rewriting:
             return "The model wrote nothing for the selection; it was left as it is."
         if text == request.selection:
             return "The model would leave the selection as it is."
+        text = with_line_ending(text, line_ending_of(document.lines))
         edit = types.TextDocumentEdit(
             text_document=types.OptionalVersionedTextDocumentIdentifier(order.uri, version),
-            edits=[types.TextEdit(order.range, document.with_own_endings(text))],
+            edits=[types.TextEdit(order.range, text)],
         )
         answer = await self._server.workspace_apply_edit_async(
             types.ApplyWorkspaceEditParams(
