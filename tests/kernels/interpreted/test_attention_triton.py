@@ -89,7 +89,7 @@ def test_lengths(num_cached: int, is_causal: bool, window: int | None, num_split
     Case(13, num_cached).check(is_causal, window, num_splits=num_splits)
 
 
-@pytest.mark.parametrize("num_tokens", [1, 7, 63])
+@pytest.mark.parametrize("num_tokens", [1, 7, 63, 257])
 @pytest.mark.parametrize("is_causal", [False, True])
 def test_odd_numbers_of_tokens(num_tokens: int, is_causal: bool) -> None:
     Case(num_tokens, 21).check(is_causal, 17)
@@ -167,7 +167,7 @@ def test_unfitting_arguments_are_refused() -> None:
 # Storing
 
 
-@pytest.mark.parametrize("num_tokens", [1, 7, 63])
+@pytest.mark.parametrize("num_tokens", [1, 7, 63, 257])
 @pytest.mark.parametrize("num_new", [None, 1, 5])
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
 def test_store(num_tokens: int, num_new: int | None, dtype: torch.dtype) -> None:

@@ -35,7 +35,7 @@ def check(query: Tensor, key: Tensor, value: Tensor, cos: Tensor, sin: Tensor) -
         assert (one.float() - other).norm() <= TOLERANCE[dtype] * other.norm()
 
 
-@pytest.mark.parametrize("num_tokens", [1, 7, 63])
+@pytest.mark.parametrize("num_tokens", [1, 7, 63, 257])
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
 def test_odd_numbers_of_tokens(num_tokens: int, dtype: torch.dtype) -> None:
     query, key, value = (normal(1, num_tokens, n, 16, seed=n).to(dtype) * 3 for n in (4, 2, 2))

@@ -26,7 +26,7 @@ def weights(num: int, size: int, dtype: torch.dtype) -> list[Tensor]:
     return [(normal(size, seed=3 + i) + 1).to(dtype) for i in range(num)]
 
 
-@pytest.mark.parametrize("num_rows", [1, 7, 63])
+@pytest.mark.parametrize("num_rows", [1, 7, 63, 257])
 @pytest.mark.parametrize("has_weight", [True, False])
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
 def test_rms_norm(num_rows: int, has_weight: bool, dtype: torch.dtype) -> None:
@@ -38,7 +38,7 @@ def test_rms_norm(num_rows: int, has_weight: bool, dtype: torch.dtype) -> None:
     assert_near(got, reference_norm(x.float(), None if weight is None else weight.float(), EPS))
 
 
-@pytest.mark.parametrize("num_rows", [1, 7, 63])
+@pytest.mark.parametrize("num_rows", [1, 7, 63, 257])
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
 def test_branch_inputs(num_rows: int, dtype: torch.dtype) -> None:
     residual = (normal(num_rows, 90) * 5).to(dtype)[:, 9:79]

@@ -64,7 +64,7 @@ def check_experts(
 # The whole mixture
 
 
-@pytest.mark.parametrize("num_rows", [1, 7, 63])
+@pytest.mark.parametrize("num_rows", [1, 7, 63, 257])
 @pytest.mark.parametrize("is_swapped", [False, True])
 def test_odd_sizes(num_rows: int, is_swapped: bool) -> None:
     """Neither rows, columns nor depth are multiples of a block."""
@@ -128,7 +128,7 @@ def test_no_rows() -> None:
 # Router
 
 
-@pytest.mark.parametrize("num_rows", [1, 7, 63])
+@pytest.mark.parametrize("num_rows", [1, 7, 63, 257])
 @pytest.mark.parametrize(("num_experts", "num_chosen"), [(1, 1), (5, 5), (13, 4), (128, 8)])
 def test_choose_experts(num_rows: int, num_experts: int, num_chosen: int) -> None:
     scores = normal(num_rows, num_experts + 3)[:, :num_experts] * 4

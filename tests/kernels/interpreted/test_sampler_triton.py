@@ -212,7 +212,7 @@ def test_draws() -> None:
 
 
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT16])
-@pytest.mark.parametrize(("num_rows", "num_splits"), [(1, 1), (7, 3), (63, 2), (7, 99)])
+@pytest.mark.parametrize(("num_rows", "num_splits"), [(1, 1), (7, 3), (63, 2), (7, 99), (257, 2)])
 def test_soft_embeddings(num_rows: int, num_splits: int, dtype: torch.dtype) -> None:
     hidden, table = hidden_and_table(num_rows, 257, dtype=dtype)
     temperature = torch.tensor([0.6])
