@@ -128,6 +128,9 @@ class InfillUpdate:
         settled_chars: leading characters of `text` that will not change any more.
         token_entropies: nats, one per canvas position, in order.
         num_accepted: canvas positions accepted in this step.
+        token_chars: characters of `text` that each canvas position spells, in order; 0 from the
+            end mark on. Their sum is less than the text's length by what came before the canvas.
+        leading_confidence: as a result's, of what has settled so far.
     """
 
     step_idx: int
@@ -136,6 +139,13 @@ class InfillUpdate:
     settled_chars: int
     token_entropies: tuple[float, ...]
     num_accepted: int
+    token_chars: tuple[int, ...] = ()
+    leading_confidence: tuple[tuple[int, float], ...] = ()
+
+    def num_trusted_chars(self, least_confidence: float) -> int:
+        """Settled characters of `text` that are right with at least this probability, 0 to 1."""
+        trusted = _num_trusted(self.leading_confidence, self.settled_chars, least_confidence)
+        return min(trusted, self.settled_chars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +185,15 @@ class InfillResult:
 
         All of them for 0, and where the checkpoint claims nothing.
         """
-        if not self.leading_confidence or least_confidence <= 0:
-            return len(self.text)
-        trusted = [chars for chars, p in self.leading_confidence if p >= least_confidence]
-        return max(trusted, default=0)
+        return _num_trusted(self.leading_confidence, len(self.text), least_confidence)
+
+
+def _num_trusted(
+    leading_confidence: tuple[tuple[int, float], ...], num_chars: int, least_confidence: float
+) -> int:
+    if not leading_confidence or least_confidence <= 0:
+        return num_chars
+    return max((chars for chars, p in leading_confidence if p >= least_confidence), default=0)
 
 
 class CancelToken:

@@ -266,7 +266,7 @@ class Engine:
                 canvas.close_behind(run.closing_ids, self._strategy.filler_id)
             num_settled = settler.settle(canvas)
             run.middle.show(canvas.argmax[0].tolist(), num_settled)
-            yield run.update(canvas, int(step.accepted[0].sum()))
+            yield run.update(canvas, int(step.accepted[0].sum()), num_settled, calibration)
             run.num_steps += 1
             is_final = bool(canvas.pinned.all()) or bool(step.converged.all())
             ending = run.middle.ending(settled_only=not is_final)

@@ -74,6 +74,29 @@ class Middle:
         """How many characters so many leading tokens spell for good; `text` may end before."""
         return len(self._decode(self.token_ids[:num_tokens]).rstrip(_BROKEN_CHARACTER))
 
+    def num_chars_begun(self, num_tokens: int) -> int:
+        """As `num_chars_of_first`, by counting: cheap enough for every step.
+
+        A character whose last bytes stand in a later token counts with its first.
+        """
+        begun = sum(self._tokenizer.num_chars_of(self.token_ids[:num_tokens]))
+        return max(0, begun - len(self._prompt.healed))
+
+    def canvas_token_chars(self) -> tuple[int, ...]:
+        """How many characters of `text` each canvas position spells, 0 from its end on."""
+        committed = self._tokenizer.num_chars_of(self._before_end(self._committed))
+        visible = self._before_end([*self._committed, *self._canvas])[len(committed) :]
+        # What token healing took from the prefix is not part of the text.
+        hidden = max(0, len(self._prompt.healed) - sum(committed))
+        left = max(0, len(self.text) - max(0, sum(committed) - len(self._prompt.healed)))
+        counts: list[int] = []
+        for num_chars in self._tokenizer.num_chars_of(visible):
+            shown = num_chars - min(hidden, num_chars)
+            hidden -= num_chars - shown
+            counts.append(min(shown, left))
+            left -= counts[-1]
+        return (*counts, *([0] * (len(self._canvas) - len(counts))))
+
     @property
     def settled_text(self) -> str:
         """The leading part of `text` that will not change any more."""

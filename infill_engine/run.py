@@ -68,9 +68,19 @@ class Run:
         self.middle.limit_to(num_tokens)
         self.rules = self.rules.banning(self.closing_ids)
 
-    def update(self, canvas: Canvas, num_accepted: int) -> InfillUpdate:
-        """What the step just done is told as."""
+    def update(
+        self, canvas: Canvas, num_accepted: int, num_settled: int, calibration: Calibration | None
+    ) -> InfillUpdate:
+        """What the step just done, after which `num_settled` positions stay, is told as."""
         text, settled_text = self.middle.text, self.middle.settled_text
+        settled: tuple[tuple[int, float], ...] = ()
+        if calibration is not None and num_settled:
+            entropies = [*self.entropies, *canvas.entropy[0, :num_settled].tolist()]
+            settled = leading_confidence(
+                self.confidences(calibration, entropies),
+                self.middle.num_chars_begun,
+                len(settled_text),
+            )
         return InfillUpdate(
             step_idx=self.num_steps,
             canvas_idx=self.num_canvases - 1,
@@ -78,6 +88,8 @@ class Run:
             settled_chars=len(settled_text) if text.startswith(settled_text) else 0,
             token_entropies=tuple(canvas.entropy[0].tolist()),
             num_accepted=num_accepted,
+            token_chars=self.middle.canvas_token_chars(),
+            leading_confidence=settled,
         )
 
     def confidences(self, calibration: Calibration, entropies: Sequence[float]) -> list[float]:

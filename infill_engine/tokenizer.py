@@ -103,6 +103,20 @@ class Tokenizer:
         names, ids = self._sorted_tokens
         return [i for name, i in zip(names, ids, strict=True) if wanted in name]
 
+    def num_chars_of(self, token_ids: Sequence[int]) -> list[int]:
+        """How many characters begin in each token; their sum is the decoded text's length."""
+        begun = self._num_chars_begun
+        return [begun.get(token_id, 0) for token_id in token_ids]
+
+    @cached_property
+    def _num_chars_begun(self) -> dict[int, int]:
+        # In UTF-8 every byte but those of the form 10xxxxxx begins a character.
+        names, ids = self._sorted_tokens
+        return {
+            token_id: sum(byte & 0xC0 != 0x80 for byte in name)
+            for name, token_id in zip(names, ids, strict=True)
+        }
+
     @cached_property
     def _special_set(self) -> frozenset[int]:
         return frozenset(self.special_ids)
