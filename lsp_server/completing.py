@@ -5,13 +5,12 @@ Read `complete` first. Knows nothing of which LSP method asked or of how the tex
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from infill_engine.api import InfillError, InfillRequest
+from infill_engine.api import InfillError
 from lsp_server.context import position_kind
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import build_request, gap_at, selected_item
@@ -28,18 +27,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Follow = Callable[[InfillRequest, int], OnUpdate | None]
-"""Called with the request and the document's version before the engine is asked.
-
-Returns who is told of every step."""
-
 
 async def complete(
-    server: "InfillServer", params: types.InlineCompletionParams, follow: Follow
-) -> Answer | None:
-    """What to offer at the cursor, None for nothing.
+    server: "InfillServer",
+    params: types.InlineCompletionParams,
+    on_update: OnUpdate | None = None,
+) -> Answer | Withheld:
+    """What to offer at the cursor, or why nothing.
 
-    None also for a request that a newer one superseded, one whose document has changed since,
+    Nothing also for a request that a newer one superseded, one whose document has changed since,
     and every failure: an error would be shown to the user on each keystroke. A request that the
     client cancelled is answered by pygls with -32800.
 
@@ -52,7 +48,7 @@ async def complete(
     document = session.documents.get(uri)
     if document is None:
         logger.info("no suggestion: the document is not open")
-        return None
+        return Withheld.because("not_open")
     settings = await session.settings_for(uri)
     situation = _situation(server, document, params, settings)
     number = session.note_request(params.position, situation)
@@ -61,14 +57,13 @@ async def complete(
     outcome = session.speaker.on_request(situation)
     # 3. Ask the model.
     if isinstance(outcome, Ask):
-        asking = _Asking(server, document, params.position, situation, settings, follow)
+        asking = _Asking(server, document, params.position, situation, settings, on_update)
         outcome = await asking.run(outcome)
     session.note_outcome(number, outcome)
     if isinstance(outcome, Withheld):
         logger.info("no suggestion: %s", outcome.reason)
         if situation.withheld is not None:
             session.tell_withheld(uri, outcome.sentence)
-        return None
     return outcome
 
 
@@ -99,7 +94,7 @@ class _Asking:
     position: types.Position
     situation: Situation
     settings: ServerSettings
-    follow: Follow
+    on_update: OnUpdate | None
 
     async def run(self, ask: Ask) -> Answer | Withheld:
         """Have the model asked, unless a newer request takes over."""
@@ -137,7 +132,7 @@ class _Asking:
             session.folder_uris(),
             session.snippets_for(document, *at, self.settings),
         )
-        found = await suggest(session.engine, request, self.follow(request, document.version))
+        found = await suggest(session.engine, request, self.on_update)
         # An item of the menu is a whole word: what would make another of it does not extend it.
         is_glued = self.situation.selected is not None and _joins_words(ask.place, found.text)
         text = "" if is_glued else found.text

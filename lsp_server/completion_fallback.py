@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from lsp_server.protocol import InfillServer
 from lsp_server.speaking.outcomes import Answer
+from lsp_server.speaking.reasons import Withheld
 from lsp_server.to_lsp import accepted_command
 
 _LABEL_CHARS = 60
@@ -42,10 +43,12 @@ def as_inline(params: types.CompletionParams) -> types.InlineCompletionParams:
     )
 
 
-def completion_list(answer: Answer | None, params: types.CompletionParams) -> types.CompletionList:
+def completion_list(
+    answer: Answer | Withheld, params: types.CompletionParams
+) -> types.CompletionList:
     """One item at the cursor, the last of the menu; to be asked again at the next key."""
     items: list[types.CompletionItem] = []
-    if answer is not None:
+    if isinstance(answer, Answer):
         where = types.Range(params.position, params.position)
         items.append(
             types.CompletionItem(

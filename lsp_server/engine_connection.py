@@ -29,10 +29,17 @@ LONGEST_BACK_OFF_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How the engine is, in words for the user; `message` holds no code of theirs."""
+    """How the engine is.
+
+    Attributes:
+        state: one of four.
+        message: words for the user, which hold no code of theirs.
+        percent: how much of the model is loaded, 0 to 100; None when nothing is being loaded.
+    """
 
     state: EngineState
     message: str
+    percent: int | None = None
 
 
 class EngineLink(Protocol):
@@ -51,8 +58,11 @@ class EngineLink(Protocol):
         ...
 
 
-Connect = Callable[[Callable[[str], None]], Awaitable[EngineLink]]
-"""Starts or finds the engine and returns when it is ready, reporting progress in words.
+Report = Callable[[str, int | None], None]
+"""Told how far a start is: in words, and in percent where that is known."""
+
+Connect = Callable[[Report], Awaitable[EngineLink]]
+"""Starts or finds the engine and returns when it is ready, reporting progress.
 
 Raises an InfillError when it cannot.
 """
@@ -147,7 +157,9 @@ class EngineConnection:
     async def _start(self) -> None:
         try:
             self._set_status("starting", "The engine is starting.")
-            link = await self._connect(lambda words: self._set_status("starting", words))
+            link = await self._connect(
+                lambda words, percent: self._set_status("starting", words, percent)
+            )
             self._details = await link.details()
             self._link = link
             self._set_status("ready", "The engine is ready.")
@@ -181,8 +193,8 @@ class EngineConnection:
             self._next_start_at = 0.0
         self.start()
 
-    def _set_status(self, state: EngineState, message: str) -> None:
-        status = EngineStatus(state, message)
+    def _set_status(self, state: EngineState, message: str, percent: int | None = None) -> None:
+        status = EngineStatus(state, message, percent)
         if status != self._status:
             self._status = status
             self._on_status(status)

@@ -6,18 +6,17 @@ Knows nothing of the transport, of HTTP or of models.
 
 import logging
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import asdict
 from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidRequest
 
-from infill_engine.api import InfillRequest, InfillUpdate
+from infill_engine.api import InfillUpdate
 from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.completing import complete
 from lsp_server.completion_fallback import as_inline, completion_list, offer_completions
 from lsp_server.documents import OpenDocument
-from lsp_server.engine_connection import EngineStatus
 from lsp_server.from_lsp import edits_from_changes
 from lsp_server.infill_link import connect_with
 from lsp_server.log_level import set_up_logging
@@ -29,10 +28,11 @@ from lsp_server.rewrite.order import RewriteRefused, read_order
 from lsp_server.session import Session
 from lsp_server.settings import SettingsSources
 from lsp_server.speaking.outcomes import Answer
+from lsp_server.speaking.reasons import Withheld
 from lsp_server.speaking.request_log import RequestLog, request_log_file
 from lsp_server.streaming import PartialResults, UpdateStream, work_done
-from lsp_server.suggestion import OnUpdate, clean
-from lsp_server.to_lsp import completions_of
+from lsp_server.suggestion import OnUpdate
+from lsp_server.to_lsp import completions_of, inline_completions, replaces_from_line_start
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def initialize(server: InfillServer, params: types.InitializeParams) -> None:
         notify=server.notify_status,
         folder_uris=server.workspace_folder_uris,
         log=RequestLog(request_log_file()).write,
+        replaces_from_line_start=replaces_from_line_start(params.client_info),
     )
     server.session.end_with_parent(params.process_id)
 
@@ -143,22 +144,21 @@ async def inline_completion(
     a `workDoneToken` how far it is.
     """
     notify, token = server.protocol.notify, params.partial_result_token
+    line_start = server.session.line_start(params.text_document.uri, params.position)
+
+    def items(text: str) -> list[types.InlineCompletionItem] | None:
+        return inline_completions(text, params.position, line_start=line_start)
+
     with work_done(notify, params.work_done_token) as on_step:
+        parts = None if token is None else PartialResults(notify, token, items)
+        listeners = [on_step, parts and parts.show]
 
-        def follow(request: InfillRequest, version: int) -> OnUpdate:
-            tell_parts: OnUpdate | None = None
-            if token is not None:
-                parts = PartialResults(notify, token, params.position, partial(clean, request))
-                tell_parts = parts.show
+        def tell(update: InfillUpdate, stable: str) -> None:
+            for listener in filter(None, listeners):
+                listener(update, stable)
 
-            def tell(update: InfillUpdate) -> None:
-                for listener in (tell_parts, on_step):
-                    if listener is not None:
-                        listener(update)
-
-            return tell
-
-        return completions_of(await complete(server, params, follow), params)
+        follow: OnUpdate | None = tell if any(listeners) else None
+        return completions_of(await complete(server, params, follow), params, line_start)
 
 
 async def completion(
@@ -168,28 +168,27 @@ async def completion(
     settings = await server.session.settings_for(params.text_document.uri)
     if not settings.completion_fallback:
         return None
-    return completion_list(await complete(server, as_inline(params), lambda *_: None), params)
+    return completion_list(await complete(server, as_inline(params)), params)
 
 
 async def stream(
     server: InfillServer, params: StreamParams
 ) -> list[types.InlineCompletionItem] | None:
     """Answer as `inline_completion` does, and tell the text after every denoising step."""
-    updates: UpdateStream | None = None
-
-    def follow(request: InfillRequest, version: int) -> OnUpdate:
-        nonlocal updates
-        encoding = server.session.encoding
-        updates = UpdateStream(server.protocol.notify, params.token, version, encoding)
-        return updates.show
-
-    answer: Answer | None = None
+    uri = params.text_document.uri
+    line_start = server.session.line_start(uri, params.position)
+    document = server.session.documents.get(uri)
+    version = None if document is None else document.version
+    updates = UpdateStream(server.protocol.notify, params.token, version, server.session.encoding)
+    answer: Answer | Withheld = Withheld.because("cancelled")
     try:
-        answer = await complete(server, params, follow)
+        answer = await complete(server, params, updates.show)
     finally:
-        if updates is not None:
-            updates.end("" if answer is None else answer.text)
-    return completions_of(answer, params)
+        if isinstance(answer, Answer):
+            updates.end(answer.text)
+        else:
+            updates.end("", answer)
+    return completions_of(answer, params, line_start)
 
 
 def did_accept(server: InfillServer, *arguments: object) -> None:
@@ -244,10 +243,9 @@ async def code_action(
     return rewrite_actions(params, document.version)
 
 
-def status(server: InfillServer, params: object) -> dict[str, str]:
+def status(server: InfillServer, params: object) -> dict[str, Any]:
     """Answer `infill/status` with the engine's state, for an editor that asks."""
-    current: EngineStatus = server.session.engine.status
-    return {"state": current.state, "message": current.message}
+    return asdict(server.session.engine.status)
 
 
 def _follow_settings(server: InfillServer) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from lsp_server.engine_connection import Connect, EngineLink
+from lsp_server.engine_connection import Connect, EngineLink, Report
 from lsp_server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def connect_with(settings: ServerSettings) -> Connect:
     """Return what connects to the engine that the settings name, or else to the user's own."""
     num_attempts = 0
 
-    async def connect(report: Callable[[str], None]) -> EngineLink:
+    async def connect(report: Report) -> EngineLink:
         nonlocal num_attempts
         num_attempts += 1
         loop = asyncio.get_running_loop()
@@ -32,7 +32,8 @@ def connect_with(settings: ServerSettings) -> Connect:
         def on_progress(stage: str, fraction: float) -> None:
             words = f"The engine is starting: {stage}"
             words += f" ({fraction:.0%})." if fraction else "."
-            _call_in(loop, lambda: report(words))
+            percent = int(100 * fraction) if fraction else None
+            _call_in(loop, lambda: report(words, percent))
 
         def ensure() -> "EngineClient":
             # Imported here, in this thread: the answer to `initialize` need not wait for it.

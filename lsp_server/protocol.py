@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from lsp_server.session import Session
 
 INFILL_STATUS = "infill/status"
-"""Custom notification to the client: {"state": ..., "message": ...}; asked for, the same."""
+"""Custom notification to the client: {state, message, percent}; asked for, the same.
+
+`percent` is how much of the model is loaded while the state is "starting", else null."""
 
 _ALWAYS_ALLOWED = (types.INITIALIZE, types.EXIT)
 _NOT_INITIALIZED = types.ResponseError(
@@ -111,9 +113,11 @@ class InfillServer(LanguageServer):
         root_uri = self.workspace.root_uri
         return tuple(self.workspace.folders) or ((root_uri,) if root_uri else ())
 
-    def notify_status(self, state: str, message: str) -> None:
+    def notify_status(self, state: str, message: str, percent: int | None = None) -> None:
         """Send `infill/status`, and the same words to the client's log."""
-        self.protocol.notify(INFILL_STATUS, {"state": state, "message": message})
+        self.protocol.notify(
+            INFILL_STATUS, {"state": state, "message": message, "percent": percent}
+        )
         self.log(types.MessageType.Info, message)
 
 

@@ -32,8 +32,8 @@ from lsp_server.stats_keeping import StatsKeeping
 from lsp_server.suggestion import suggest
 from lsp_server.withholding import why_withheld
 
-Notify = Callable[[str, str], None]
-"""Tells the editor a state and a message for the user."""
+Notify = Callable[[str, str, int | None], None]
+"""Tells the editor a state, a message for the user and, while loading, how many percent."""
 MakeConnect = Callable[[ServerSettings], Connect]
 
 
@@ -70,6 +70,7 @@ class Session:
         notify: Notify,
         folder_uris: Callable[[], Sequence[str]],
         log: Callable[[RequestLine], None] | None = None,
+        replaces_from_line_start: bool = False,
     ) -> None:
         self.sources = sources
         self.settings = sources.for_connection()
@@ -87,6 +88,7 @@ class Session:
         self._num_requests = 0
         self._exclusions = Exclusions()
         self._stats = StatsKeeping(self.speaker.ledger.take_stats)
+        self._replaces_from_line_start = replaces_from_line_start
         self._make_connect = make_connect
         self._notify = notify
         self._told: set[tuple[str, str]] = set()
@@ -210,11 +212,19 @@ class Session:
             settings.context_max_tokens,
         )
 
+    def line_start(self, uri: str, position: Position) -> str:
+        """The line's text before a position, for a client whose ranges begin there; else ""."""
+        document = self.documents.get(uri)
+        if document is None or not self._replaces_from_line_start:
+            return ""
+        line_idx, char_offset = document.locate(position.line, position.character, self.encoding)
+        return document.lines[line_idx][:char_offset]
+
     def tell_withheld(self, uri: str, reason: str) -> None:
         """Tell the user once per document and reason that nothing is suggested there."""
         if (uri, reason) not in self._told:
             self._told.add((uri, reason))
-            self._notify("withheld", reason)
+            self._notify("withheld", reason, None)
 
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document that was closed."""
@@ -250,4 +260,4 @@ class Session:
         return EngineConnection(self._make_connect(self.settings), self._tell_status)
 
     def _tell_status(self, status: EngineStatus) -> None:
-        self._notify(status.state, status.message)
+        self._notify(status.state, status.message, status.percent)

@@ -1,7 +1,7 @@
 """Sends what a request's text looks like while it converges.
 
 For our own plugins after every step, as `infill/update`; for any other client, which can only
-extend what it shows, the part that has settled. Knows nothing of how the text comes about.
+extend what it shows, the part that may be shown. Knows nothing of how the text comes about.
 """
 
 import math
@@ -13,15 +13,19 @@ from lsprotocol import types
 
 from infill_engine.api import InfillUpdate
 from lsp_server.positions import PositionEncoding, count_units
-from lsp_server.suggestion import OnUpdate, without_broken_word
-from lsp_server.to_lsp import inline_completions
+from lsp_server.speaking.reasons import Withheld
+from lsp_server.suggestion import OnUpdate
 
 INFILL_UPDATE = "infill/update"
-"""Custom notification to the client: {token, sequence, version, text, settledLength, confidence,
-done}.
+"""Custom notification to the client: {token, sequence, version, step, text, settledLength,
+confidence, tokenLengths, stable, done, reason, message}.
 
-`settledLength` counts leading code units of `text`, in the negotiated encoding, that will not
-change any more; `confidence` is e to the minus entropy of each canvas position, 0 to 1."""
+Lengths are code units in the negotiated encoding. `settledLength` counts the leading ones of `text`
+that will not change any more. `confidence` is e to the minus entropy of each canvas position, 0 to
+1; `tokenLengths` is how much of `text` each position spells, and what they leave over is before
+the canvas. `stable` may be shown: it is only ever extended, and the answer begins with it. In the
+last, which has `done`, `text` and `stable` are what is offered, "" for nothing; `reason` and
+`message` then say why."""
 
 Notify = Callable[[str, Any], None]
 
@@ -30,35 +34,47 @@ class UpdateStream:
     """`infill/update` for one request."""
 
     def __init__(
-        self, notify: Notify, token: int | str, version: int, encoding: PositionEncoding
+        self, notify: Notify, token: int | str, version: int | None, encoding: PositionEncoding
     ) -> None:
         self._notify, self._token, self._version = notify, token, version
         self._encoding: PositionEncoding = encoding
         self._sequence = 0
 
-    def show(self, update: InfillUpdate) -> None:
+    def show(self, update: InfillUpdate, stable: str) -> None:
         """Tell the text as it stands after a step."""
-        settled = update.text[: update.settled_chars]
-        confidence = [round(math.exp(-entropy), 4) for entropy in update.token_entropies]
-        self._send(update.text, count_units(settled, self._encoding), confidence, is_done=False)
-
-    def end(self, text: str) -> None:
-        """Tell the text that the request is answered with, "" for none."""
-        self._send(text, count_units(text, self._encoding), [], is_done=True)
-
-    def _send(self, text: str, settled: int, confidence: list[float], is_done: bool) -> None:
-        self._notify(
-            INFILL_UPDATE,
-            {
-                "token": self._token,
-                "sequence": self._sequence,
-                "version": self._version,
-                "text": text,
-                "settledLength": settled,
-                "confidence": confidence,
-                "done": is_done,
-            },
+        text, encoding = update.text, self._encoding
+        lengths: list[int] = []
+        begin = len(text) - sum(update.token_chars)
+        for num_chars in update.token_chars:
+            lengths.append(count_units(text[begin : begin + num_chars], encoding))
+            begin += num_chars
+        self._send(
+            step=update.step_idx,
+            text=text,
+            settledLength=count_units(text[: update.settled_chars], encoding),
+            confidence=[round(math.exp(-entropy), 4) for entropy in update.token_entropies],
+            tokenLengths=lengths,
+            stable=stable,
+            done=False,
         )
+
+    def end(self, text: str, withheld: Withheld | None = None) -> None:
+        """Tell the text that the request is answered with, "" for none, and why there is none."""
+        self._send(
+            step=None,
+            text=text,
+            settledLength=count_units(text, self._encoding),
+            confidence=[],
+            tokenLengths=[],
+            stable=text,
+            done=True,
+            reason=withheld and withheld.reason,
+            message=withheld and withheld.sentence,
+        )
+
+    def _send(self, **values: Any) -> None:
+        known = {"token": self._token, "sequence": self._sequence, "version": self._version}
+        self._notify(INFILL_UPDATE, {**known, **values})
         self._sequence += 1
 
 
@@ -75,7 +91,7 @@ def work_done(notify: Notify, token: int | str | None) -> Iterator[OnUpdate | No
     def tell(value: Any) -> None:
         notify(types.PROGRESS, types.ProgressParams(token=token, value=value))
 
-    def show(update: InfillUpdate) -> None:
+    def show(update: InfillUpdate, stable: str) -> None:
         share = update.settled_chars / max(1, len(update.text))
         tell(
             types.WorkDoneProgressReport(
@@ -93,24 +109,18 @@ def work_done(notify: Notify, token: int | str | None) -> Iterator[OnUpdate | No
 class PartialResults:
     """`$/progress` with items that grow, for a client that gave a `partialResultToken`.
 
-    Each holds all that has settled so far and stands for the one before it; the answer is whole.
+    Each holds all that may be shown so far and stands for the one before it; the answer is whole.
     """
 
     def __init__(
-        self,
-        notify: Notify,
-        token: int | str,
-        position: types.Position,
-        clean: Callable[[str], str],
+        self, notify: Notify, token: int | str, items: Callable[[str], list[Any] | None]
     ) -> None:
-        self._notify, self._token, self._position = notify, token, position
-        self._clean = clean
+        self._notify, self._token, self._items = notify, token, items
         self._sent = ""
 
-    def show(self, update: InfillUpdate) -> None:
-        """Tell what has settled, if it goes on from what was told before."""
-        text = self._clean(without_broken_word(update.text, update.settled_chars))
-        if len(text) > len(self._sent) and text.startswith(self._sent):
-            self._sent = text
-            items = inline_completions(text, self._position)
-            self._notify(types.PROGRESS, types.ProgressParams(token=self._token, value=items))
+    def show(self, update: InfillUpdate, stable: str) -> None:
+        """Tell what may be shown, if that is more than was told before."""
+        if stable != self._sent:
+            self._sent = stable
+            params = types.ProgressParams(token=self._token, value=self._items(stable))
+            self._notify(types.PROGRESS, params)

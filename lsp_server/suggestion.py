@@ -28,7 +28,8 @@ class Engine(Protocol):
         ...
 
 
-OnUpdate = Callable[[InfillUpdate], None]
+OnUpdate = Callable[[InfillUpdate, str], None]
+"""Told of every step, and of the text that may be shown after it; see `Stable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,47 @@ async def suggest(
     Args:
         engine: who is asked.
         request: the gap; what is shown is right with at least its `least_confidence`.
-        on_update: called after every step.
+        on_update: called after every step. What it was told may be shown is what is returned, or
+            its beginning.
 
     Raises:
         InfillError: the engine is not there or refused.
     """
-    filled = await _fill(engine, request, on_update)
+    stable = Stable(request)
+
+    def tell(update: InfillUpdate) -> None:
+        if on_update is not None:
+            on_update(update, stable.after(update))
+
+    filled = await _fill(engine, request, tell)
     text = clean(request, filled.text)
+    if not text.startswith(stable.text):
+        text = stable.text  # an editor may show it by now
     return Suggestion(text, filled.confidence_of(text))
+
+
+class Stable:
+    """What of a text may be shown while it converges: it is only ever extended.
+
+    Attributes:
+        text: settled, right with the wished probability, cleaned as the whole will be.
+    """
+
+    def __init__(self, request: InfillRequest) -> None:
+        self._request = request
+        self._seen = ""
+        self.text = ""
+
+    def after(self, update: InfillUpdate) -> str:
+        """Return the text after one more step. Modifies: text."""
+        num_chars = update.num_trusted_chars(self._request.least_confidence)
+        settled = without_broken_word(update.text, num_chars)
+        if settled != self._seen:
+            self._seen = settled
+            text = clean(self._request, settled)
+            if text.startswith(self.text):
+                self.text = text
+        return self.text
 
 
 def clean(request: InfillRequest, middle: str) -> str:
@@ -94,7 +128,9 @@ class _Filled:
         return None
 
 
-async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | None) -> _Filled:
+async def _fill(
+    engine: Engine, request: InfillRequest, on_update: Callable[[InfillUpdate], None]
+) -> _Filled:
     """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
     patience_s = None
@@ -105,8 +141,7 @@ async def _fill(engine: Engine, request: InfillRequest, on_update: OnUpdate | No
             async for update in updates:
                 if isinstance(update, InfillUpdate):
                     settled = update.text[: update.settled_chars]
-                    if on_update is not None:
-                        on_update(update)
+                    on_update(update)
                 elif update.finish_reason in ("deadline", "cancelled"):
                     break
                 else:

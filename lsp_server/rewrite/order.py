@@ -12,7 +12,7 @@ from lsprotocol import types
 
 REWRITE_COMMAND = "infill.rewriteSelection"
 CANCEL_COMMAND = "infill.cancelRewrite"
-_KNOWN = ("uri", "range", "instruction", "version", "strength", "seed")
+_KNOWN = ("uri", "range", "instruction", "version", "strength", "seed", "apply")
 _MAX_INSTRUCTION_CHARS = 10_000
 DEFAULT_STRENGTH = 0.7
 
@@ -33,6 +33,8 @@ class RewriteOrder:
         strength: 0 to 1, how much of the selection is given up at the start: 1 begins from noise,
             less begins from the selection's own tokens, so many of them renoised.
         seed: another seed, another try.
+        apply: whether the edit is made; else the text is only told, and the client's plugin makes
+            the edit when its user has seen it.
     """
 
     uri: str
@@ -41,6 +43,7 @@ class RewriteOrder:
     version: int | None = None
     strength: float = DEFAULT_STRENGTH
     seed: int | None = None
+    apply: bool = True
 
 
 def read_order(arguments: Sequence[object]) -> RewriteOrder:
@@ -52,7 +55,7 @@ def read_order(arguments: Sequence[object]) -> RewriteOrder:
     if len(arguments) != 1 or not isinstance(arguments[0], Mapping):
         raise RewriteRefused(
             f"{REWRITE_COMMAND} takes one object with uri, range and, if wanted, instruction, "
-            "version, strength and seed."
+            "version, strength, seed and apply."
         )
     given: Mapping[str, Any] = arguments[0]
     unknown = sorted(set(given) - set(_KNOWN))
@@ -72,6 +75,7 @@ def read_order(arguments: Sequence[object]) -> RewriteOrder:
         _whole(given.get("version"), "version"),
         _strength(given.get("strength")),
         _whole(given.get("seed"), "seed"),
+        _yes_or_no(given.get("apply", True), "apply"),
     )
 
 
@@ -99,6 +103,12 @@ def _whole(value: object, name: str) -> int | None:
     if value is not None and type(value) is not int:
         raise RewriteRefused(f"{name} must be a whole number.")
     return value if isinstance(value, int) else None
+
+
+def _yes_or_no(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise RewriteRefused(f"{name} must be true or false.")
+    return value
 
 
 def _strength(value: object) -> float:

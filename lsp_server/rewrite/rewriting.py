@@ -40,7 +40,8 @@ class Rewriting:
         """Rewrite a selection; a newer order for the document, or a cancel, ends an older one.
 
         Returns:
-            {"applied": true, "note": ...} or {"applied": false, "reason": ...}.
+            {applied: true, note}, {applied: false, text, version, note} where the order says not to
+            apply, or {applied: false, reason}.
 
         Raises:
             RewriteRefused: nothing was begun, or the engine cannot do it; the message says why.
@@ -70,14 +71,21 @@ class Rewriting:
             result = await session.queue.run(key, lambda: self._ask(request, preview))
             if result is None:
                 return {"applied": False, "reason": "cancelled"}
-            outcome = await self._apply(document, version, order, request, result.text)
+            outcome = self._why_not(document, version, order, request, result.text)
+            text = with_line_ending(result.text, line_ending_of(document.lines))
+            if not outcome and order.apply:
+                outcome = await self._apply(version, order, text)
             if outcome:
-                self._tell(outcome)
+                text = ""
+                if order.apply:  # else the plugin that asked tells
+                    self._tell(outcome)
                 return {"applied": False, "reason": outcome}
-            text, outcome = result.text, "done"
+            outcome = "done"
             follows = session.engine.follows_instructions
             note = _NO_INSTRUCTIONS if order.instruction and not follows else ""
-            return {"applied": True, "note": note}
+            if order.apply:
+                return {"applied": True, "note": note}
+            return {"applied": False, "text": text, "version": version, "note": note}
         except InfillError as error:
             outcome = str(error)
             raise RewriteRefused(outcome) from None
@@ -125,7 +133,7 @@ class Rewriting:
             raise RewriteRefused("The engine ended before the text was finished; try again.")
         return result
 
-    async def _apply(
+    def _why_not(
         self,
         document: OpenDocument,
         version: int,
@@ -133,9 +141,9 @@ class Rewriting:
         request: InfillRequest,
         text: str,
     ) -> str:
-        """Hand the edit to the client; returns why it was not applied, "" when it was."""
-        session = self._server.session
-        if session.documents.get(order.uri) is not document or document.version != version:
+        """Why the selection is not to be replaced by `text`; "" when it may be."""
+        is_open = self._server.session.documents.get(order.uri) is document
+        if not is_open or document.version != version:
             return (
                 "The document changed while the selection was being rewritten; nothing was "
                 "replaced. Select again and repeat."
@@ -144,7 +152,10 @@ class Rewriting:
             return "The model wrote nothing for the selection; it was left as it is."
         if text == request.selection:
             return "The model would leave the selection as it is."
-        text = with_line_ending(text, line_ending_of(document.lines))
+        return ""
+
+    async def _apply(self, version: int, order: RewriteOrder, text: str) -> str:
+        """Hand the edit to the client; returns why it was not applied, "" when it was."""
         edit = types.TextDocumentEdit(
             text_document=types.OptionalVersionedTextDocumentIdentifier(order.uri, version),
             edits=[types.TextEdit(order.range, text)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Reason = Literal[
+    "not_open",
     "switched_off",
     "excluded",
     "read_only",
@@ -29,6 +30,7 @@ Reason = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 SENTENCES: dict[Reason, str] = {
+    "not_open": "The document is not open.",
     "switched_off": "Suggestions are switched off here.",
     "excluded": "The file is excluded from suggestions.",
     "read_only": "The file can not be written.",

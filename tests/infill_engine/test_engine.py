@@ -220,7 +220,12 @@ def calibrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ends_where_nobody_would_show_the_rest(calibrated_folder: Path, mode: str) -> None:
     engine = Engine.load(EngineConfig(model=str(calibrated_folder)))
     request = replace(REQUEST, mode=mode)  # pyright: ignore[reportArgumentType]
-    whole = engine.infill(request)
+    steps, whole = updates_and_result(engine, request)
+    for step in steps:
+        assert sum(step.token_chars) <= len(step.text)
+        assert len(step.token_chars) == len(step.token_entropies)
+        assert (not step.leading_confidence) == (step.settled_chars == 0) or not step.text
+        assert step.num_trusted_chars(0.5) <= step.num_trusted_chars(0) == step.settled_chars
     _, sure = updates_and_result(engine, replace(request, least_confidence=0.9))
     assert sure.finish_reason == "unsure"
     assert sure.num_steps < whole.num_steps or whole.finish_reason == "unsure"

@@ -67,3 +67,33 @@ def test_half_a_character_is_not_settled(text: str) -> None:
     for num_settled in range(len(ids) + 1):
         it.show(ids, num_settled)
         assert ("a" + text).startswith(it.settled_text)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "healed"),
+    [
+        ("x = '😀é'", "block", ""),
+        ("return x", "block", "ret"),
+        ("x + 1\ny = 2", "line", ""),
+        ("été", "block", "é"),
+    ],
+)
+def test_each_position_spells_its_characters(text: str, mode: Mode, healed: str) -> None:
+    it, ids = middle(text, mode=mode, healed=healed)
+    it.show([*ids, END, *ids], num_settled=0)
+    counts = it.canvas_token_chars()
+    assert len(counts) == 2 * len(ids) + 1
+    assert sum(counts) == len(it.text)
+    assert set(counts[len(ids) :]) == {0}
+    for num_tokens in range(len(ids) + 1):
+        if it.num_chars_of_first(num_tokens) <= len(it.text) and text.isascii():
+            assert sum(counts[:num_tokens]) == it.num_chars_of_first(num_tokens)
+
+
+def test_committed_canvases_are_not_counted_again() -> None:
+    it, ids = middle("abc")
+    it.show(ids, num_settled=0)
+    it.commit()
+    it.show([*ids, END], num_settled=0)
+    assert sum(it.canvas_token_chars()) == len(it.text) - 3
+    assert it.num_chars_begun(2 * len(ids)) == 6

@@ -157,6 +157,7 @@ async def running_editor(
     workspace: types.WorkspaceClientCapabilities | None = None,
     prepare: Callable[[Editor], None] = lambda editor: None,
     text_document: types.TextDocumentClientCapabilities | None = None,
+    client_name: str = "",
 ) -> AsyncIterator[Editor]:
     """An editor whose server is initialized, and shut down in good order afterwards."""
     client = make_test_lsp_client()
@@ -171,6 +172,7 @@ async def running_editor(
                 text_document=text_document,
             ),
             initialization_options=options,
+            client_info=types.ClientInfo(client_name) if client_name else None,
             workspace_folders=[types.WorkspaceFolder(root_uri, "project")],
         )
     )

@@ -26,7 +26,8 @@ class FakeEngine:
         middle: what every request is answered with.
         settled_chars: how much of it the step before the last says is settled; None: all.
         finish_reason: of the result.
-        leading_confidence: of the result; empty claims nothing.
+        leading_confidence: of the result and of the step; empty claims nothing.
+        token_chars: characters of each canvas position in the step.
         status: "loading", "ready" or "failed", for the health answer.
         break_off: end the connection in mid-answer.
         refuse_with: (HTTP status, error code) instead of an answer.
@@ -40,6 +41,7 @@ class FakeEngine:
         self.settled_chars: int | None = None
         self.finish_reason: Any = "converged"
         self.leading_confidence: tuple[tuple[int, float], ...] = ()
+        self.token_chars: tuple[int, ...] = ()
         self.status: Any = "ready"
         self.break_off = False
         self.refuse_with: tuple[int, str] | None = None
@@ -125,7 +127,16 @@ class FakeEngine:
 
     async def _events(self, request: Request) -> AsyncIterator[str]:
         settled_chars = len(self.middle) if self.settled_chars is None else self.settled_chars
-        step = InfillUpdate(0, 0, self.middle, settled_chars, (0.1,), 1)
+        step = InfillUpdate(
+            0,
+            0,
+            self.middle,
+            settled_chars,
+            (0.1,),
+            1,
+            self.token_chars,
+            self.leading_confidence,
+        )
         is_finished = False
         try:
             yield f"event: step\r\ndata: {update_to_json(step)}\r\n\r\n"

@@ -1,6 +1,6 @@
 """Starting, losing and restarting the engine, with a clock that is turned by hand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,12 @@ from infill_engine.api import (
     InfillResult,
     InfillUpdate,
 )
-from lsp_server.engine_connection import LONGEST_BACK_OFF_S, EngineConnection, EngineStatus
+from lsp_server.engine_connection import (
+    LONGEST_BACK_OFF_S,
+    EngineConnection,
+    EngineStatus,
+    Report,
+)
 
 REQUEST = InfillRequest("x = ", "")
 RESULT = InfillResult("1", "converged", 1, 1, 1, 0, 1, 0.1)
@@ -58,9 +63,9 @@ class Harness:
             self._connect, self.statuses.append, clock=lambda: self.now_s
         )
 
-    async def _connect(self, report: Callable[[str], None]) -> Link:
+    async def _connect(self, report: Report) -> Link:
         self.num_connects += 1
-        report("Reading the model.")
+        report("Reading the model.", 40)
         if self.connect_error:
             raise self.connect_error
         self.links.append(Link())
@@ -83,10 +88,10 @@ async def test_the_status_tells_of_every_stage_once() -> None:
     harness = Harness()
     await harness.ready()
     harness.connection.start()
-    assert [(s.state, s.message) for s in harness.statuses] == [
-        ("starting", "The engine is starting."),
-        ("starting", "Reading the model."),
-        ("ready", "The engine is ready."),
+    assert [(s.state, s.message, s.percent) for s in harness.statuses] == [
+        ("starting", "The engine is starting.", None),
+        ("starting", "Reading the model.", 40),
+        ("ready", "The engine is ready.", None),
     ]
     assert await harness.ask() == RESULT
     assert harness.num_connects == 1

@@ -14,7 +14,7 @@ from lsp_server.from_lsp import (
     sides_of_cursor,
 )
 from lsp_server.settings import ServerSettings
-from lsp_server.to_lsp import inline_completions
+from lsp_server.to_lsp import inline_completions, replaces_from_line_start
 
 
 def document(text: str, language_id: str = "python") -> OpenDocument:
@@ -119,6 +119,30 @@ def test_snippets_and_the_mode_by_syntax_reach_the_request() -> None:
 
 def test_nothing_is_null_and_never_an_empty_list() -> None:
     assert inline_completions("", types.Position(0, 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Visual Studio Code", True),
+        ("Visual Studio Code - Insiders", True),
+        ("code-server", True),
+        ("VSCodium", True),
+        ("Cursor", True),
+        ("Neovim", False),
+        ("emacs", False),
+        ("My Visual Studio Code", False),
+    ],
+)
+def test_ranges_by_client(name: str, expected: bool) -> None:
+    assert replaces_from_line_start(types.ClientInfo(name)) is expected
+    assert not replaces_from_line_start(None)
+
+
+def test_an_item_may_replace_the_line_before_the_cursor() -> None:
+    (item,) = inline_completions("f(a)", types.Position(3, 9), line_start="    x = ") or []
+    assert item.insert_text == "    x = f(a)"
+    assert item.range == types.Range(types.Position(3, 0), types.Position(3, 9))
 
 
 def test_an_item_replaces_nothing() -> None:

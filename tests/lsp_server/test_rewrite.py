@@ -93,6 +93,25 @@ async def test_crlf_documents_get_crlf(editor: Editor, engine: FakeEngine) -> No
 
 
 @pytest.mark.e2e
+async def test_only_tells_the_text_to_a_plugin_that_asks_its_user(
+    editor: Editor, engine: FakeEngine
+) -> None:
+    client = Client(editor)
+    engine.middle = "x = a\n    return x"
+    editor.open(TEXT.replace("\n", "\r\n"))
+    answer = await rewrite(editor, apply=False)
+    assert (answer.applied, answer.text, answer.version) == (False, "x = a\r\n    return x", 1)
+    assert client.edits == []
+    engine.middle = "return a"
+    answer = await rewrite(editor, apply=False)
+    assert (answer.applied, answer.reason) == (
+        False,
+        "The model would leave the selection as it is.",
+    )
+    assert editor.client.messages == [], "the plugin says why"
+
+
+@pytest.mark.e2e
 async def test_refused_when_the_document_moved_on(editor: Editor, engine: FakeEngine) -> None:
     client = Client(editor)
     engine.hold()
@@ -179,6 +198,7 @@ def test_wrong_arguments_are_named(argument: dict[str, Any], message: str) -> No
         ("strength", True, "above 0 and up to 1"),
         ("version", "1", "version must be a whole number"),
         ("seed", 0.5, "seed must be a whole number"),
+        ("apply", 1, "apply must be true or false"),
     ],
 )
 def test_wrong_values_are_named(field: str, value: object, message: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from .editor import URI, Editor, wait_until
+from .editor import PLAIN, URI, Editor, options_for, running_editor, wait_until
 from .fake_engine import FakeEngine
 
 pytestmark = pytest.mark.e2e
@@ -36,6 +36,7 @@ def stream_params(line: int, character: int, **more: Any) -> dict[str, Any]:
 async def test_updates_before_the_answer(editor: Editor, engine: FakeEngine) -> None:
     updates = listen(editor)
     engine.middle, engine.settled_chars = "f'😀' + b", 4
+    engine.token_chars = (2, 2, 4, 0)
     engine.hold()
     editor.open("x = \n")
     answer = asyncio.ensure_future(editor.send_raw("infill/stream", stream_params(0, 4)))
@@ -49,7 +50,10 @@ async def test_updates_before_the_answer(editor: Editor, engine: FakeEngine) -> 
     # Four characters are five UTF-16 units.
     assert (first.text, first.settledLength, first.done) == ("f'😀' + b", 5, False)
     assert first.confidence == [pytest.approx(0.9048)]
+    assert first.tokenLengths == [2, 3, 4, 0]
+    assert first.stable == "f'😀'"
     assert (last.sequence, last.text, last.done) == (1, "f'😀' + b", True)
+    assert (last.stable, last.reason, last.message) == ("f'😀' + b", None, None)
 
 
 async def test_a_superseded_stream_ends_with_nothing(editor: Editor, engine: FakeEngine) -> None:
@@ -62,7 +66,39 @@ async def test_a_superseded_stream_ends_with_nothing(editor: Editor, engine: Fak
     assert await older is None
     engine.release()
     assert await newer is not None
-    assert [(u.token, u.text) for u in updates if u.done] == [("t-1", ""), (2, "1")]
+    assert [(u.token, u.text, u.reason) for u in updates if u.done] == [
+        ("t-1", "", "superseded"),
+        (2, "1", None),
+    ]
+
+
+async def test_says_why_there_is_nothing(engine: FakeEngine) -> None:
+    options = options_for(engine, **{**PLAIN, "inStrings": False})
+    async with running_editor(options) as editor:
+        await editor.wait_for_status("ready")
+        updates = listen(editor)
+        editor.open("x = 'word'\n")
+        assert await editor.send_raw("infill/stream", stream_params(0, 7)) is None
+        await wait_until(lambda: bool(updates))
+    (only,) = updates
+    assert (only.done, only.text, only.reason) == (True, "", "in_string")
+    assert only.message == "The cursor stands in a string."
+
+
+async def test_what_was_told_to_be_stable_is_in_the_answer(
+    editor: Editor, engine: FakeEngine
+) -> None:
+    updates = listen(editor)
+    engine.middle, engine.settled_chars = "first + second", 8
+    engine.hold()
+    editor.open("x = \n")
+    answer = asyncio.ensure_future(editor.send_raw("infill/stream", stream_params(0, 4)))
+    await wait_until(lambda: bool(updates))
+    assert updates[0].stable == "first +"
+    engine.middle = "last"  # as when the end makes a rule drop what it took for good before
+    engine.release()
+    (item,) = await answer
+    assert item["insertText"] == "first +"
 
 
 @pytest.mark.parametrize("without", ["token", "position", "textDocument"])
@@ -111,3 +147,17 @@ async def test_work_done_progress_begins_and_ends(editor: Editor, engine: FakeEn
     await editor.send_raw("textDocument/inlineCompletion", params)
     await wait_until(lambda: len(told) == 3)
     assert [value["kind"] for value in told] == ["begin", "report", "end"]
+
+
+async def test_vs_code_is_given_the_line_from_its_start(engine: FakeEngine) -> None:
+    engine.middle = "f('b')"
+    options = options_for(engine, **PLAIN)
+    async with running_editor(options, client_name="Visual Studio Code") as editor:
+        await editor.wait_for_status("ready")
+        editor.open("😀 = \n")
+        params = stream_params(0, 5)
+        for method in ("infill/stream", types.TEXT_DOCUMENT_INLINE_COMPLETION):
+            (item,) = await editor.send_raw(method, params)
+            assert item["insertText"] == "😀 = f('b')"
+            assert item["range"]["start"] == {"line": 0, "character": 0}
+            assert item["range"]["end"] == {"line": 0, "character": 5}

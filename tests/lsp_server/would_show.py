@@ -21,6 +21,7 @@ from lsp_server.protocol import InfillServer
 from lsp_server.session import Session
 from lsp_server.settings import ServerSettings, SettingsSources
 from lsp_server.speaking import read_only
+from lsp_server.speaking.outcomes import Answer
 
 from .scenario import Scenario
 
@@ -70,8 +71,8 @@ async def _ask(scenario: Scenario, folder: Path, path: Path) -> str | None:
     if scenario.is_after_deletion:
         session.speaker.on_edit(document.uri, 1, "")
     server = cast(InfillServer, SimpleNamespace(session=session, log=print))
-    answer = await complete(server, _params(scenario, document), lambda *_: None)
-    return None if answer is None else answer.text
+    answer = await complete(server, _params(scenario, document))
+    return answer.text if isinstance(answer, Answer) else None
 
 
 def _params(scenario: Scenario, document: OpenDocument) -> types.InlineCompletionParams:
