@@ -1,62 +1,52 @@
-// Starts and stops the language server with the editor. The ghost text is VS Code's own; nothing
-// here knows how a suggestion is made.
+// Wires the parts together when VS Code starts the extension. Each part registers what it needs;
+// nothing here knows how they work.
 
 import * as vscode from "vscode";
-import { LanguageClient, State } from "vscode-languageclient/node";
+import { CloseAction, ErrorAction } from "vscode-languageclient/node";
 
-import { createClient } from "./server";
-import { ServerStatus, StatusItem } from "./status";
+import { createClient } from "./client";
+import { registerDenoising } from "./denoising/register";
+import { registerRewrite } from "./rewrite/register";
+import { ServerLifecycle } from "./server/lifecycle";
+import { readOwnSettings } from "./settings";
+import { StatusItem } from "./status/statusItem";
 
-let client: LanguageClient | undefined;
+let running: ServerLifecycle | undefined;
 
-export async function activate(context: vscode.ExtensionContext): Promise<void> {
+export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("infill-ls", { log: true });
-  const statusItem = new StatusItem("infill.showLog");
+  const server = new ServerLifecycle(async () => {
+    const { command } = readOwnSettings();
+    return createClient(command.length > 0 ? command : ["infill-ls"], {
+      log,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue }),
+        closed: () => ({ action: CloseAction.DoNotRestart }),
+      },
+      inlineCompletion: {},
+    });
+  });
+  running = server;
   context.subscriptions.push(
     log,
-    statusItem,
+    server,
+    new StatusItem(server),
     vscode.commands.registerCommand("infill.showLog", () => log.show()),
-    vscode.commands.registerCommand("infill.restart", () => restart(log, statusItem)),
+    vscode.commands.registerCommand("infill.restart", () => server.restart()),
     vscode.workspace.onDidChangeConfiguration(async (change) => {
       if (change.affectsConfiguration("infill.server")) {
-        await restart(log, statusItem);
+        await server.restart();
       }
     }),
     // The server is told of trust when it starts.
-    vscode.workspace.onDidGrantWorkspaceTrust(() => restart(log, statusItem)),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => server.restart()),
   );
-  await start(log, statusItem);
+  registerRewrite(context, server);
+  registerDenoising(context, server);
+  void server.start();
 }
 
 export async function deactivate(): Promise<void> {
-  await client?.stop();
-  client = undefined;
-}
-
-async function start(log: vscode.LogOutputChannel, statusItem: StatusItem): Promise<void> {
-  const started = createClient(log);
-  client = started;
-  started.onNotification("infill/status", (status: ServerStatus) => statusItem.show(status));
-  started.onDidChangeState((change) => {
-    if (change.newState === State.Stopped) {
-      statusItem.show({ state: "stopped", message: "The language server is not running." });
-    }
-  });
-  try {
-    await started.start();
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    statusItem.show({ state: "unavailable", message: `The language server did not start: ${why}` });
-    log.error(why);
-  }
-}
-
-async function restart(log: vscode.LogOutputChannel, statusItem: StatusItem): Promise<void> {
-  try {
-    await deactivate();
-  } catch (error) {
-    // One that never started cannot be stopped; what matters is the new one.
-    log.warn(String(error));
-  }
-  await start(log, statusItem);
+  await running?.stop();
+  running = undefined;
 }

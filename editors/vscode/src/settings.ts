@@ -1,5 +1,5 @@
-// Reads this extension's settings from VS Code. Their meaning and ranges are in package.json, which
-// the server's schema writes.
+// Reads this extension's settings from VS Code. Their meaning and ranges are in package.json, most
+// of which the server's schema writes.
 
 import * as vscode from "vscode";
 
@@ -22,8 +22,23 @@ export function readServerSettings(resource?: vscode.Uri): Record<string, unknow
   );
 }
 
-export function readServerCommand(): [string, ...string[]] {
-  const command = vscode.workspace.getConfiguration("infill").get<string[]>("server.command") ?? [];
-  const [program, ...args] = command;
-  return program === undefined ? ["infill-ls"] : [program, ...args];
+/** What the user has set about where the server comes from; empty where nothing is set. */
+export interface OwnSettings {
+  /** Program and arguments that start the server. */
+  command: string[];
+  /** Python that the private environment is made with. */
+  python: string;
+  /** What pip installs: a name, a requirement, or the path of a wheel or a checkout. */
+  package: string;
+  pipArguments: string[];
+}
+
+export function readOwnSettings(): OwnSettings {
+  const settings = vscode.workspace.getConfiguration("infill.server");
+  return {
+    command: settings.get<string[]>("command") ?? [],
+    python: settings.get<string>("python") ?? "",
+    package: settings.get<string>("package") || "infill-ls",
+    pipArguments: settings.get<string[]>("pipArguments") ?? [],
+  };
 }
