@@ -1,0 +1,176 @@
+// Draws a rewrite as Markdown for a comment: a diff whose colours are the theme's. Knows nothing of
+// comments, and nothing of VS Code but which HTML its Markdown lets through.
+//
+// A fenced diff block would colour whole lines only and could not show what has settled; spans with
+// theme colours can, and are let through when `supportHtml` is set.
+
+import { type DiffLine, diffLines, foldUnchanged, type Part } from "./lineDiff";
+import type { RewriteState } from "./rewriteState";
+
+/** Lines longer than this are not padded to a common width. */
+const MAX_PADDED_WIDTH = 100;
+const NUM_CONTEXT_LINES = 3;
+/** More would make the box taller than the editor. */
+const MAX_SHOWN_LINES = 40;
+const TAB_WIDTH = 4;
+
+const LINE_BACKGROUND = {
+  same: undefined,
+  removed: "diffEditor-removedLineBackground",
+  added: "diffEditor-insertedLineBackground",
+} as const;
+const CHANGED_BACKGROUND = {
+  same: undefined,
+  removed: "diffEditor-removedTextBackground",
+  added: "diffEditor-insertedTextBackground",
+} as const;
+const UNSETTLED_COLOR = "descriptionForeground";
+const SIGNS = { same: " ", removed: "-", added: "+" } as const;
+
+/** A command that the user can click; `title` says what it does and `key` how else to do it. */
+export interface Action {
+  title: string;
+  command: string;
+  key?: string;
+}
+
+/**
+ * The Markdown of a rewrite of `oldText` in `state`: what happens, the diff, what can be done.
+ * `commandArgument` is given to each of `actions`.
+ */
+export function rewriteMarkdown(
+  oldText: string,
+  state: RewriteState,
+  actions: readonly Action[],
+  commandArgument: string,
+): string {
+  const links = actions.map((action) => link(action, commandArgument)).join(" &nbsp;·&nbsp; ");
+  return [headline(state), diffHtml(oldText, state), links].filter((part) => part).join("\n\n");
+}
+
+function headline(state: RewriteState): string {
+  switch (state.phase) {
+    case "running": {
+      if (state.numSteps === 0) {
+        return "$(loading~spin) Reading…";
+      }
+      const percent = Math.round((100 * state.settledLength) / Math.max(1, state.text.length));
+      return `$(loading~spin) Denoising, step ${state.numSteps}, ${percent} % settled`;
+    }
+    case "offered":
+      return state.note ? `$(info) ${escapeMarkdown(state.note)}` : "";
+    case "nothing":
+      return `$(warning) ${escapeMarkdown(state.reason)}`;
+  }
+}
+
+function diffHtml(oldText: string, state: RewriteState): string {
+  if (state.phase === "nothing" || (state.phase === "running" && state.numSteps === 0)) {
+    return "";
+  }
+  const lines = diffLines(oldText, state.text);
+  const settledLength = state.phase === "running" ? state.settledLength : state.text.length;
+  const marked = markUnsettled(lines, countLineBreaksAsOne(state.text, settledLength));
+  const folded = foldUnchanged(marked, NUM_CONTEXT_LINES);
+  const shown = folded.slice(0, MAX_SHOWN_LINES);
+  const width = Math.max(...shown.map((line) => (line.kind === "fold" ? 0 : widthOf(line))));
+  const rows = shown.map((line) =>
+    line.kind === "fold"
+      ? span(`  ⋯ ${line.numLines} lines unchanged`, { color: UNSETTLED_COLOR })
+      : lineHtml(line, Math.min(width, MAX_PADDED_WIDTH)),
+  );
+  if (folded.length > shown.length) {
+    const numMore = folded.length - shown.length;
+    rows.push(span(`  ⋯ ${numMore} lines more: show the diff`, { color: UNSETTLED_COLOR }));
+  }
+  return `<pre><code>${rows.join("\n")}</code></pre>`;
+}
+
+interface MarkedPart extends Part {
+  isUnsettled?: boolean;
+}
+
+/** Splits the parts of new lines where the text stops being settled. */
+function markUnsettled(lines: readonly DiffLine[], settledLength: number): DiffLine[] {
+  let restLength = settledLength;
+  return lines.map((line) => {
+    if (line.kind === "removed") {
+      return line;
+    }
+    const parts: MarkedPart[] = [];
+    for (const part of line.parts) {
+      const numSettled = Math.max(0, Math.min(part.text.length, restLength));
+      if (numSettled > 0) {
+        parts.push({ ...part, text: part.text.slice(0, numSettled) });
+      }
+      if (numSettled < part.text.length) {
+        parts.push({ ...part, text: part.text.slice(numSettled), isUnsettled: true });
+      }
+      restLength -= part.text.length;
+    }
+    restLength -= 1; // the line's end
+    return { ...line, parts };
+  });
+}
+
+/** `length` characters of `text`, once every line ending is one character. */
+function countLineBreaksAsOne(text: string, length: number): number {
+  return text.slice(0, length).replace(/\r\n/g, "\n").length;
+}
+
+function lineHtml(line: DiffLine, width: number): string {
+  const background = LINE_BACKGROUND[line.kind];
+  const padding = " ".repeat(Math.max(0, width - widthOf(line)));
+  const parts = (line.parts as MarkedPart[]).map((part) =>
+    span(expandTabs(part.text), {
+      color: part.isUnsettled ? UNSETTLED_COLOR : undefined,
+      background: part.isChanged ? CHANGED_BACKGROUND[line.kind] : background,
+    }),
+  );
+  return [span(`${SIGNS[line.kind]} `, { background }), ...parts, span(padding, { background })].join(
+    "",
+  );
+}
+
+/** VS Code lets through exactly this order of style properties, and only on spans. */
+function span(text: string, style: { color?: string | undefined; background?: string | undefined }) {
+  if (!text) {
+    return "";
+  }
+  const color = style.color ? `color:var(--vscode-${style.color});` : "";
+  const background = style.background
+    ? `background-color:var(--vscode-${style.background});`
+    : "";
+  const escaped = escapeHtml(text);
+  return color || background ? `<span style="${color}${background}">${escaped}</span>` : escaped;
+}
+
+function link(action: Action, argument: string): string {
+  const encoded = encodeURIComponent(JSON.stringify([argument]));
+  const key = action.key ? ` (${action.key})` : "";
+  return `[${action.title}](command:${action.command}?${encoded} "${action.title}${key}")${key}`;
+}
+
+function widthOf(line: DiffLine): number {
+  return line.parts.reduce((width, part) => width + expandTabs(part.text).length, 0);
+}
+
+/** Tabs have no use for columns inside a span that stands behind a sign. */
+function expandTabs(text: string): string {
+  return text.replace(/\t/g, " ".repeat(TAB_WIDTH));
+}
+
+function escapeHtml(text: string): string {
+  return text
+    .replace(/&/g, "&amp;")
+    .replace(/</g, "&lt;")
+    .replace(/>/g, "&gt;")
+    .replace(/"/g, "&quot;")
+    // Icons are drawn wherever $(name) stands, also in HTML.
+    .replace(/\$\(/g, "&#36;(");
+}
+
+/** A sentence as it is, whatever signs of Markdown it holds. */
+export function escapeMarkdown(text: string): string {
+  return escapeHtml(text).replace(/[\\`*_{}[\]()#+\-.!|~]/g, "\\$&");
+}
