@@ -45,7 +45,9 @@ def installed_nvim(version: str) -> Path:
 def _install_from_sid(program: Path) -> None:
     for needed in ("apt-get", "dpkg", "dpkg-deb"):
         if shutil.which(needed) is None:
-            raise NotInstallable(f"Neovim 0.12 is unpacked from Debian's packages; no {needed} here")
+            raise NotInstallable(
+                f"Neovim 0.12 is unpacked from Debian's packages; no {needed} here"
+            )
     with tempfile.TemporaryDirectory(dir=_SID) as scratch:
         root = Path(scratch) / "root"
         for package in _download(Path(scratch) / "apt"):

@@ -33,6 +33,7 @@ _USER_SETTINGS = {
     "extensions.ignoreRecommendations": True,
     "update.mode": "none",
     "git.enabled": False,
+    "files.autoSave": "off",
     "security.workspace.trust.enabled": False,
     # Word suggestions would open over the ghost text; the test of that opens them itself.
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},

@@ -16,7 +16,7 @@ from playwright.async_api import Error as BrowserError
 
 from .server_process import CodeServer
 
-GIVE_UP_S = 90.0
+GIVE_UP_S = 40.0
 """Not what is asserted: what keeps a failing test from hanging."""
 ARTIFACTS = Path(__file__).resolve().parents[3] / ".artifacts" / "editors"
 """Screenshots of the tests: looked at by people, kept by nobody."""
@@ -86,11 +86,21 @@ class VSCode:
         """Open a file of the workspace, after writing it where `text` is given."""
         if text is not None:
             self.write(name, text)
-        await self.press("Control+p")
-        await self.page.keyboard.type(name)
-        await self.wait_for_quick_pick(lambda rows: any(name.split("/")[-1] in r for r in rows))
-        await self.press("Enter")
         title = name.split("/")[-1]
+
+        async def is_found() -> bool:
+            # A file just written may be unknown to the search of a picker opened before.
+            await self.press("Escape", "Control+p")
+            await self.page.wait_for_selector(".quick-input-widget input")
+            await self.page.keyboard.insert_text(name)
+            try:
+                await self.wait_for_quick_pick(lambda rows: title in rows[0], limit_s=3.0)
+            except TimeoutError:
+                return False
+            return True
+
+        await self.wait_until(is_found, f"{name} is in the picker")
+        await self.press("Enter")
         await self.wait_until(
             lambda: self._has(f'.tab.active[data-resource-name="{title}"]'), f"{title} is open"
         )
@@ -242,7 +252,9 @@ class VSCode:
             raise TimeoutError(f"The status is never {icon} {in_tooltip!r}: {seen}") from None
         return shown[-1]
 
-    async def wait_for_quick_pick(self, is_wanted: Callable[[list[str]], bool]) -> list[str]:
+    async def wait_for_quick_pick(
+        self, is_wanted: Callable[[list[str]], bool], limit_s: float = GIVE_UP_S
+    ) -> list[str]:
         """Return the picker's rows as soon as they are as wanted."""
         rows: list[str] = []
 
@@ -252,7 +264,7 @@ class VSCode:
             return bool(rows) and is_wanted(rows)
 
         try:
-            await self.wait_until(is_seen, "picker")
+            await self.wait_until(is_seen, "picker", limit_s)
         except TimeoutError:
             raise TimeoutError(f"The picker has only {rows}.") from None
         return rows
