@@ -22,7 +22,7 @@ export interface ClientParts {
   log: vscode.LogOutputChannel;
   /** Called when the connection was lost, not when the client was stopped. */
   onClosed: () => void;
-  inlineCompletion: Pick<Middleware, "provideInlineCompletionItems">;
+  provideInlineCompletionItems: NonNullable<Middleware["provideInlineCompletionItems"]>;
 }
 
 /** Returns a client, not started, of the server that runs as `child` and speaks on stdio. */
@@ -41,7 +41,7 @@ export function createClient(child: ChildProcess, parts: ClientParts): LanguageC
     initializationFailedHandler: () => false,
     revealOutputChannelOn: RevealOutputChannelOn.Never,
     middleware: {
-      ...parts.inlineCompletion,
+      provideInlineCompletionItems: parts.provideInlineCompletionItems,
       // The code action's command opens the same view as ours.
       executeCommand: (command, args, next) =>
         command === REWRITE_COMMAND

@@ -13,7 +13,7 @@ import { HeldAnswer, HOLD_MS } from "./held";
 import { extendsSelected, itemAt, itemBesideMenu } from "./items";
 import { SuggestionMemory } from "./memory";
 import { Suggestion } from "./shown";
-import { SuggestionStream } from "./stream";
+import { SuggestionStream, type Withheld } from "./stream";
 import { isSilentIn } from "./where";
 
 /** Milliseconds for which a stream goes on that nobody waits for: the next key may need it. */
@@ -37,9 +37,9 @@ export class GhostText implements vscode.Disposable {
   private readonly thinkingChanged = new vscode.EventEmitter<boolean>();
   /** Whether somebody waits for a suggestion. */
   readonly onDidChangeThinking = this.thinkingChanged.event;
-  private readonly endedWith = new vscode.EventEmitter<string>();
-  /** Why nothing was suggested, each time that the server says so: a sentence for the user. */
-  readonly onDidWithhold = this.endedWith.event;
+  private readonly withheldChanged = new vscode.EventEmitter<Withheld | undefined>();
+  /** Why nothing was suggested, each time that the server says so; undefined once something is. */
+  readonly onDidWithhold = this.withheldChanged.event;
   private numHeld = 0;
   private readonly subscriptions: vscode.Disposable[];
 
@@ -51,7 +51,7 @@ export class GhostText implements vscode.Disposable {
     this.stream = new SuggestionStream(server);
     this.subscriptions = [
       this.thinkingChanged,
-      this.endedWith,
+      this.withheldChanged,
       vscode.workspace.onDidChangeTextDocument((event) => this.follow(event)),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => this.memory.forget(uri.toString())),
       vscode.workspace.onDidChangeConfiguration((change) => {
@@ -69,8 +69,14 @@ export class GhostText implements vscode.Disposable {
    * 3. More of what was accepted to its end so far, as soon as there is more.
    * 4. What the server says.
    */
-  provide(question: Question): vscode.ProviderResult<vscode.InlineCompletionItem[]> {
-    const { document, version, cursor, context } = question;
+  provide(
+    document: vscode.TextDocument,
+    cursor: vscode.Position,
+    context: vscode.InlineCompletionContext,
+    token: vscode.CancellationToken,
+  ): vscode.ProviderResult<vscode.InlineCompletionItem[]> {
+    const { version } = document;
+    const question: Question = { document, version, cursor, context, token };
     const client = this.client();
     // 1. Nothing where nothing fits.
     if (client === undefined || !this.server.isRunning || isSilentIn(document)) {
@@ -104,11 +110,6 @@ export class GhostText implements vscode.Disposable {
     vscode.Disposable.from(...this.subscriptions).dispose();
   }
 
-  /** Forgets everything, as for another server. */
-  reset(): void {
-    this.memory.clear();
-  }
-
   private ask(question: Question, client: LanguageClient, isInvoked: boolean): Promise<Items> {
     const { document, version, cursor, context } = question;
     const converter = client.code2ProtocolConverter;
@@ -127,13 +128,13 @@ export class GhostText implements vscode.Disposable {
     this.cancels.set(suggestion, cancellation);
     this.memory.add(suggestion);
     const answer = this.hold(question, suggestion);
-    void this.stream.ask(params, suggestion, cancellation.token).then(({ message }) => {
+    void this.stream.ask(params, suggestion, cancellation.token).then(({ withheld }) => {
       this.cancels.delete(suggestion);
       cancellation.dispose();
       if (suggestion.text === "") {
         this.memory.drop(suggestion);
-        if (message !== undefined) {
-          this.endedWith.fire(message);
+        if (withheld !== undefined) {
+          this.withheldChanged.fire(withheld);
         }
       }
     });
@@ -208,6 +209,7 @@ export class GhostText implements vscode.Disposable {
     }
     if (!suggestion.wasShown) {
       suggestion.wasShown = true;
+      this.withheldChanged.fire(undefined);
       this.server.notify(DID_SHOW, {});
     }
     return [item];

@@ -54,8 +54,9 @@ export class Suggestion {
     return this.finished;
   }
 
-  /** Takes `text` as what is known if it goes on from what was known before. */
-  extend(text: string): void {
+  /** Takes `newest`, any line ends, as what is known if it goes on from what was known before. */
+  extend(newest: string): void {
+    const text = withLf(newest);
     if (!this.finished && text.length > this.known.length && text.startsWith(this.known)) {
       this.known = text;
       this.tell();
@@ -63,10 +64,11 @@ export class Suggestion {
   }
 
   /** Takes the last word; without `text` what is known stays all there is. */
-  finish(text?: string): void {
+  finish(last?: string): void {
     if (this.finished) {
       return;
     }
+    const text = last === undefined ? undefined : withLf(last);
     if (text?.startsWith(this.known)) {
       this.known = text;
     }

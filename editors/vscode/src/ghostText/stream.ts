@@ -9,11 +9,21 @@ import type { Server } from "../server";
 import type { Suggestion } from "./shown";
 
 /** Why nothing was offered, as the server says. */
+export interface Withheld {
+  /** A code, such as "excluded". */
+  reason: string;
+  /** The same as a sentence for the user. */
+  message: string;
+}
+
 export interface Ending {
   item: InlineCompletionItem | undefined;
-  /** A sentence for the user, if the server gave one. */
-  message: string | undefined;
+  /** What tells the user something; undefined where the editor itself took the question back. */
+  withheld: Withheld | undefined;
 }
+
+/** Reasons that say something of the questions and nothing of the text. */
+const TAKEN_BACK = new Set(["superseded", "cancelled", "text_changed"]);
 
 export class SuggestionStream {
   private readonly running = new Map<string, (update: StreamUpdate) => void>();
@@ -41,8 +51,8 @@ export class SuggestionStream {
     this.running.set(streamToken, (update) => {
       if (update.done) {
         last = update;
-      } else if (update.version === suggestion?.place.version) {
-        suggestion.extend(update.stable ?? "");
+      } else {
+        suggestion?.extend(update.stable ?? "");
       }
     });
     let item: InlineCompletionItem | undefined;
@@ -57,8 +67,13 @@ export class SuggestionStream {
       // An answer of nothing takes back nothing: what was stable stays right.
       suggestion?.finish(item === undefined ? undefined : textAt(item, params));
     }
-    return { item, message: last?.message ?? undefined };
+    return { item, withheld: withheldIn(last) };
   }
+}
+
+function withheldIn(last: StreamUpdate | undefined): Withheld | undefined {
+  const { reason, message } = last ?? {};
+  return reason && message && !TAKEN_BACK.has(reason) ? { reason, message } : undefined;
 }
 
 /** The part of an item that goes in at the cursor; undefined when the item replaces other text. */

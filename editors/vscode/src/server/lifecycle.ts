@@ -10,6 +10,7 @@ import { type Server, ServerNotRunning, type UiState } from "../server";
 import { BackOff } from "./backOff";
 import type { Found } from "./find";
 import { endProcess, type ServerProcess, startProcess } from "./process";
+import { STARTING, StateKeeper } from "./state";
 
 type Handler = (params: unknown) => void;
 
@@ -32,21 +33,13 @@ interface Running {
 /** Longest wait for a server that was started: only imports happen before it answers. */
 const START_TIMEOUT_MS = 60_000;
 
-const STARTING: UiState = {
-  state: "starting",
-  message: "The language server is starting.",
-  percent: null,
-};
-
 export class ServerLifecycle implements Server, vscode.Disposable {
   private running: Running | undefined;
   private work: Promise<void> = Promise.resolve();
   private readonly handlers = new Map<string, Set<Handler>>();
   private readonly stateChanged = new vscode.EventEmitter<UiState>();
   readonly onDidChangeUiState = this.stateChanged.event;
-  private state = STARTING;
-  /** The last state that was about the engine and not about a document. */
-  private engineState = STARTING;
+  private readonly keeper = new StateKeeper();
   private readonly backOff = new BackOff();
   private nextStart: NodeJS.Timeout | undefined;
 
@@ -55,7 +48,7 @@ export class ServerLifecycle implements Server, vscode.Disposable {
   }
 
   get uiState(): UiState {
-    return this.state;
+    return this.keeper.current;
   }
 
   get isRunning(): boolean {
@@ -89,17 +82,22 @@ export class ServerLifecycle implements Server, vscode.Disposable {
     return this.inTurn(() => this.stopOne());
   }
 
-  /** Another document is looked at: what was said of the one before does not hold. */
-  leaveDocument(): void {
-    if (this.state.state === "withheld") {
-      this.setState(this.engineState);
-    }
+  /** Another document is looked at, or none: some of what is shown is about one. */
+  lookAt(uri: string | undefined): void {
+    this.keeper.lookAt(uri);
+    this.stateChanged.fire(this.uiState);
+  }
+
+  /** Settings changed: what was said of documents may not hold. */
+  forgetWithheld(uri?: string): void {
+    this.keeper.forgetWithheld(uri);
+    this.stateChanged.fire(this.uiState);
   }
 
   /** Shows something that is neither the server's nor the engine's to say. */
   setState(state: UiState): void {
-    this.state = state;
-    this.stateChanged.fire(state);
+    this.keeper.set(state);
+    this.stateChanged.fire(this.uiState);
   }
 
   async request<R>(method: string, params: unknown, token?: vscode.CancellationToken): Promise<R> {
@@ -207,16 +205,9 @@ export class ServerLifecycle implements Server, vscode.Disposable {
     this.nextStart = setTimeout(() => void this.start(), delayMs);
   }
 
-  private onStatus({ state, message, percent }: EngineStatus): void {
-    const shown: UiState = {
-      state: state === "unavailable" ? "error" : state,
-      message,
-      percent: percent ?? null,
-    };
-    if (state !== "withheld") {
-      this.engineState = shown;
-    }
-    this.setState(shown);
+  private onStatus(status: EngineStatus): void {
+    this.keeper.onStatus(status);
+    this.stateChanged.fire(this.uiState);
   }
 
   private listen(client: LanguageClient | undefined, method: string): void {
