@@ -55,7 +55,7 @@ export function levelOf({ confidence }: Token): number | null {
 export function summaryOf(recording: Recording, stepIdx: number): string {
   const step = recording.steps[stepIdx];
   if (!step) {
-    return "No step yet";
+    return recording.ending ? "Answered without denoising, from memory or lines of the file" : "";
   }
   const { numTokens, numSettled, numChanged, meanConfidence } = figuresOf(recording, stepIdx);
   const parts = [

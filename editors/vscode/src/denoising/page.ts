@@ -36,9 +36,11 @@ export function pageHtml({ cspSource, nonce, scriptUri, styleUri }: PageParts): 
       <pre id="canvas" tabindex="0" aria-label="The canvas after this step"></pre>
       <p id="shown"></p>
       <p id="ending"></p>
-      <h2 id="map-title">All steps</h2>
-      <canvas id="map" role="img" aria-labelledby="map-title"></canvas>
-      <p class="hint">One row for each step, one column for each token; a click opens the step.</p>
+      <section id="steps" aria-labelledby="steps-title">
+        <h2 id="steps-title">All steps</h2>
+        <canvas id="map" role="img" aria-labelledby="steps-title"></canvas>
+        <p class="hint">One row for each step, one column for each token; a click opens the step.</p>
+      </section>
       <h2>Legend</h2>
       <ul class="legend">
         <li><span class="token level0">below 20 %</span> <span class="token level1">to 40 %</span>

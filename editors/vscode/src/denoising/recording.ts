@@ -54,7 +54,7 @@ export class Recorder {
     const token = `stream ${update.token}`;
     if (update.done) {
       const ending = { text: update.stable ?? update.text, message: update.message ?? "" };
-      return this.end(token, ending);
+      return this.end(token, "suggestion", ending);
     }
     return this.add(token, "suggestion", nowMs, {
       step: update.step ?? null,
@@ -71,7 +71,7 @@ export class Recorder {
     this.numRewrites.set(preview.uri, numRewrites);
     const token = `rewrite ${numRewrites} ${preview.uri}`;
     if (preview.done) {
-      return this.end(token, { text: preview.text, message: "" });
+      return this.end(token, "rewrite", { text: preview.text, message: "" });
     }
     return this.add(token, "rewrite", nowMs, {
       step: preview.sequence,
@@ -100,12 +100,19 @@ export class Recorder {
     return { type: "step", step };
   }
 
-  private end(token: string, ending: Ending): Change | undefined {
-    if (token !== this.recordedToken || !this.recording) {
-      return undefined; // answered without a step: there is nothing to look at
+  private end(token: string, kind: Recording["kind"], ending: Ending): Change | undefined {
+    if (token === this.recordedToken && this.recording) {
+      this.recording.ending = ending;
+      return { type: "ending", ending };
     }
-    this.recording.ending = ending;
-    return { type: "ending", ending };
+    // Answered without a step, from memory or by lines of the file. Nothing at all is not worth
+    // forgetting the last recording for.
+    if (!ending.text || !this.isFollowing) {
+      return undefined;
+    }
+    this.recordedToken = token;
+    this.recording = { kind, steps: [], ending };
+    return { type: "begin", recording: this.recording };
   }
 }
 

@@ -28,6 +28,7 @@ const summary = element("summary", HTMLElement);
 const canvas = element("canvas", HTMLElement);
 const shown = element("shown", HTMLElement);
 const ending = element("ending", HTMLElement);
+const steps = element("steps", HTMLElement);
 const map = element("map", HTMLCanvasElement);
 
 window.addEventListener("message", ({ data }: MessageEvent<ToPage>) => onMessage(data));
@@ -111,21 +112,27 @@ function drawSoon(): void {
 function draw(): void {
   empty.hidden = recording !== null;
   whole.hidden = recording === null;
-  const step = recording?.steps[player.stepIdx];
-  if (!recording || !step) {
+  if (!recording) {
     return;
   }
+  const numSteps = recording.steps.length;
+  const step = recording.steps[player.stepIdx];
   play.textContent = player.isPlaying ? "Pause" : "Play";
-  slider.max = String(recording.steps.length - 1);
-  slider.valueAsNumber = player.stepIdx;
-  slider.setAttribute("aria-valuetext", `step ${player.stepIdx + 1} of ${recording.steps.length}`);
+  play.disabled = numSteps < 2;
+  slider.disabled = numSteps < 2;
+  slider.max = String(Math.max(0, numSteps - 1));
+  slider.valueAsNumber = Math.max(0, player.stepIdx);
+  slider.setAttribute("aria-valuetext", `step ${player.stepIdx + 1} of ${numSteps}`);
   // What a screen reader says; ten times a second it would never end.
   summary.setAttribute("aria-live", player.isPlaying || !recording.ending ? "off" : "polite");
   summary.textContent = summaryOf(recording, player.stepIdx);
-  drawTokens(canvas, step.tokens, changedTokens(recording, player.stepIdx));
-  shown.textContent = step.stable ? `May be shown: ${step.stable}` : "";
+  drawTokens(canvas, step?.tokens ?? [], changedTokens(recording, player.stepIdx));
+  shown.textContent = step?.stable ? `May be shown: ${step.stable}` : "";
   ending.textContent = endingText(recording);
-  drawMap(map, recording, player.stepIdx);
+  steps.hidden = numSteps === 0;
+  if (step) {
+    drawMap(map, recording, player.stepIdx);
+  }
 }
 
 function endingText({ ending: end }: Recording): string {
