@@ -40,8 +40,7 @@ async def test_tab_accepts_all_and_the_file_has_it(vscode: VSCode) -> None:
     await vscode.screenshot("ghost-text")
     await vscode.press("Tab")
     await vscode.wait_until(lambda: line_is(vscode, TYPED + offered.partition("\n")[0]), "accepted")
-    await vscode.save()
-    assert vscode.read("accept_all.py") == BEFORE + TYPED + offered + "\n" + AFTER
+    assert await vscode.save() == BEFORE + TYPED + offered + "\n" + AFTER
     state = json.loads((vscode.server.folders.root / "run" / "engine.json").read_text())
     assert state["model"] == "embedded"
 
@@ -52,8 +51,7 @@ async def test_one_undo_takes_back_what_was_accepted_and_nothing_else(vscode: VS
     await vscode.wait_until(lambda: line_is_longer(vscode, TYPED), "accepted")
     await vscode.press("Control+z")
     await vscode.wait_until(lambda: line_is(vscode, TYPED), "undone")
-    await vscode.save()
-    assert vscode.read("undo.py") == BEFORE + TYPED + "\n" + AFTER
+    assert await vscode.save() == BEFORE + TYPED + "\n" + AFTER
 
 
 async def test_a_word_is_accepted_and_the_rest_stays(vscode: VSCode) -> None:
@@ -65,8 +63,7 @@ async def test_a_word_is_accepted_and_the_rest_stays(vscode: VSCode) -> None:
     assert 0 < len(word) < len(offered)
     assert await vscode.wait_for_ghost_text(offered[len(word) :].__eq__)
     await vscode.press("Escape")
-    await vscode.save()
-    assert vscode.read("accept_word.py") == BEFORE + TYPED + word + "\n" + AFTER
+    assert await vscode.save() == BEFORE + TYPED + word + "\n" + AFTER
 
 
 async def test_typing_what_is_offered_keeps_the_rest(vscode: VSCode) -> None:
@@ -76,8 +73,7 @@ async def test_typing_what_is_offered_keeps_the_rest(vscode: VSCode) -> None:
         rest = offered[count:]
         assert await vscode.wait_for_ghost_text(lambda shown, rest=rest: shown.startswith(rest))
     await vscode.press("Escape")
-    await vscode.save()
-    assert vscode.read("type_through.py") == BEFORE + TYPED + offered[:3] + "\n" + AFTER
+    assert await vscode.save() == BEFORE + TYPED + offered[:3] + "\n" + AFTER
 
 
 async def test_escape_dismisses(vscode: VSCode) -> None:
@@ -85,8 +81,7 @@ async def test_escape_dismisses(vscode: VSCode) -> None:
     await vscode.press("Escape")
     assert await vscode.wait_for_ghost_text(lambda shown: shown == "") == ""
     await vscode.press("Tab")  # a tab again, not what was dismissed
-    await vscode.save()
-    assert vscode.read("dismiss.py") == BEFORE + TYPED + " " + "\n" + AFTER
+    assert await vscode.save() == BEFORE + TYPED + " " + "\n" + AFTER
 
 
 async def line_is(vscode: VSCode, line: str) -> bool:

@@ -54,6 +54,7 @@ class VSCode:
     def __init__(self, page: Page, server: CodeServer) -> None:
         self.page = page
         self.server = server
+        self._open_name = ""
 
     @classmethod
     async def open_window(cls, browser: Browser, server: CodeServer) -> "VSCode":
@@ -105,11 +106,20 @@ class VSCode:
             lambda: self._has(f'.tab.active[data-resource-name="{title}"]'), f"{title} is open"
         )
         await self.page.wait_for_selector(".editor-group-container.active .monaco-editor.focused")
+        self._open_name = name
 
-    async def save(self) -> None:
-        """Save the file; returns when it is on disk."""
+    async def save(self) -> str:
+        """Save the file last opened; returns it as it is on disk then."""
+        path = self.server.folders.workspace / self._open_name
+        before_ns = path.stat().st_mtime_ns
         await self.press("Control+s")
-        await self.wait_until(self._is_clean, "the file is saved")
+
+        # The tab shows late that the file has changed; but a save asked for always writes.
+        async def is_saved() -> bool:
+            return path.stat().st_mtime_ns != before_ns and await self._is_clean()
+
+        await self.wait_until(is_saved, f"{self._open_name} is saved")
+        return self.read(self._open_name)
 
     async def close_all(self) -> None:
         """Close every editor, throwing away what isn't saved, and whatever lies over them."""
