@@ -247,6 +247,15 @@ class VSCode:
             ) from None
         return shown
 
+    async def ghost_texts_within(self, seconds: float) -> set[str]:
+        """Return all that is shown as ghost text from now on, however short: for what must not."""
+        shown: set[str] = set()
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            shown.add(await self.ghost_text())
+            await asyncio.sleep(_POLL_S)
+        return shown
+
     async def wait_for_status(self, icon: str, in_tooltip: str = "") -> Status:
         """Return the status as soon as it has this icon and this text in its tooltip."""
         shown: list[Status] = []
