@@ -60,8 +60,25 @@
     return line === undefined ? "" : split(line).text;
   };
 
+  /** The same line with its ghost text where it is shown: what accepting it makes of the line. */
+  const cursorLineAsShown = () => {
+    const editor = activeEditor();
+    const cursor = editor?.querySelector(".cursors-layer .cursor");
+    const line = cursor && viewLines(editor).find((each) => top(each) === top(cursor));
+    if (!line) {
+      return "";
+    }
+    return [...line.querySelectorAll(":scope > span > span")]
+      .filter((span) => !/(^| )ghost-text-hidden/.test(span.className))
+      .map((span) => plain(span.textContent))
+      .join("");
+  };
+
+  const numCursors = () =>
+    activeEditor()?.querySelectorAll(".cursors-layer > .cursor").length ?? 0;
+
   const texts = (selector) =>
     [...document.querySelectorAll(selector)].map((element) => plain(element.textContent).trim());
 
-  window.infillScreen = { ghostText, text, cursorLine, texts };
+  window.infillScreen = { ghostText, text, cursorLine, cursorLineAsShown, numCursors, texts };
 })();

@@ -175,6 +175,18 @@ class VSCode:
         """Return the line the cursor is in, without ghost text."""
         return await self.page.evaluate("infillScreen.cursorLine()")
 
+    async def cursor_line_as_shown(self) -> str:
+        """Return the line the cursor is in with its ghost text in place."""
+        return await self.page.evaluate("infillScreen.cursorLineAsShown()")
+
+    async def num_cursors(self) -> int:
+        """Return how many cursors are shown."""
+        return await self.page.evaluate("infillScreen.numCursors()")
+
+    async def is_popup_open(self) -> bool:
+        """Tell whether the completion menu is open and has its items."""
+        return await self._has(".suggest-widget.visible .monaco-list-row.focused")
+
     async def status(self) -> Status:
         """Return what the status bar shows of infill-ls."""
         item = self.page.locator(_STATUS_ITEM).first
