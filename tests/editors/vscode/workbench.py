@@ -25,6 +25,8 @@ KEYBINDINGS = {"ctrl+alt+shift+q": "workbench.action.closeAllEditors"}
 SIZE = {"width": 1100, "height": 700}
 _SCREEN = Path(__file__).with_name("screen.js")
 _POLL_S = 0.05
+_MAX_SIMILAR = 6
+_FOCUSED = ".editor-group-container.active .monaco-editor.focused"
 _STATUS_ITEM = '.statusbar-item[id*="infill"]'
 
 
@@ -83,8 +85,16 @@ class VSCode:
         """Return a file as it is on disk."""
         return (self.server.folders.workspace / name).read_bytes().decode()
 
-    async def open(self, name: str, text: str | None = None) -> None:
-        """Open a file of the workspace, after writing it where `text` is given."""
+    async def open(
+        self, name: str, text: str | None = None, wait_for_editor: bool = True
+    ) -> None:
+        """Open a file of the workspace, after writing it where `text` is given.
+
+        Args:
+            name: path within the workspace.
+            text: what is written first.
+            wait_for_editor: whether a text editor opens, which then has the focus.
+        """
         if text is not None:
             self.write(name, text)
         title = name.split("/")[-1]
@@ -105,8 +115,24 @@ class VSCode:
         await self.wait_until(
             lambda: self._has(f'.tab.active[data-resource-name="{title}"]'), f"{title} is open"
         )
-        await self.page.wait_for_selector(".editor-group-container.active .monaco-editor.focused")
+        if wait_for_editor:
+            await self.page.wait_for_selector(_FOCUSED)
         self._open_name = name
+
+    async def new_untitled(self, language: str) -> None:
+        """Open an editor that belongs to no file, in a language by its name for people."""
+        await self.run("workbench.action.files.newUntitledFile")
+        await self.page.wait_for_selector('.tab.active[data-resource-name^="Untitled"]')
+        await self.page.wait_for_selector(_FOCUSED)
+        await self.run("workbench.action.editor.changeLanguageMode")
+        await self.page.wait_for_selector(".quick-input-widget input")
+        await self.page.keyboard.insert_text(language)
+        await self.choose(language)
+        await self.page.wait_for_selector(_FOCUSED)
+
+    async def paste(self, text: str) -> None:
+        """Put text in at the cursor in one edit, as it is."""
+        await self.page.keyboard.insert_text(text)
 
     async def save(self) -> str:
         """Save the file last opened; returns it as it is on disk then."""
@@ -158,7 +184,10 @@ class VSCode:
         await self.press("F1")
         await self.page.wait_for_selector(".quick-input-widget input")
         await self.page.keyboard.insert_text(command)
-        await self.wait_for_quick_pick(lambda rows: len(rows) == 1 and "No matching" not in rows[0])
+        # All commands are listed until the text is taken up; then a few similar ones stay below.
+        await self.wait_for_quick_pick(
+            lambda rows: len(rows) <= _MAX_SIMILAR and "No matching" not in rows[0]
+        )
         await self.press("Enter")
 
     # What is seen
@@ -202,6 +231,10 @@ class VSCode:
     async def notifications(self) -> list[str]:
         """Return the messages of all notifications shown."""
         return await self._texts(".notifications-toasts .notification-list-item-message")
+
+    async def has_dialog(self) -> bool:
+        """Return whether a modal dialog stops everything else."""
+        return await self._has(".monaco-dialog-box")
 
     async def quick_pick(self) -> list[str]:
         """Return the rows of the open picker."""
@@ -282,6 +315,18 @@ class VSCode:
             seen = list(dict.fromkeys(shown))
             raise TimeoutError(f"The status is never {icon} {in_tooltip!r}: {seen}") from None
         return shown[-1]
+
+    async def wait_for_status_other_than(self, icon: str) -> Status:
+        """Return the status as soon as it has another icon."""
+        shown = await self.status()
+
+        async def is_other() -> bool:
+            nonlocal shown
+            shown = await self.status()
+            return shown.icon != icon
+
+        await self.wait_until(is_other, f"the status is not {icon}")
+        return shown
 
     async def wait_for_quick_pick(
         self, is_wanted: Callable[[list[str]], bool], limit_s: float = GIVE_UP_S
