@@ -65,7 +65,7 @@ async def measure(
         with running_code_server(entry, vsix, folders) as server:
             async with running_browser(chromium) as browser:
                 vscode = await VSCode.open_window(browser, server)
-                await vscode.page.add_script_tag(path=_SAMPLER)
+                await vscode.page.evaluate(_SAMPLER.read_text(encoding="utf-8"))
                 typist = _Typist(vscode, seed)
                 await typist.warm_up()
                 await typist.type_lines(sessions, num_keystrokes)

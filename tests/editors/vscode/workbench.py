@@ -25,6 +25,7 @@ KEYBINDINGS = {"ctrl+alt+shift+q": "workbench.action.closeAllEditors"}
 SIZE = {"width": 1100, "height": 700}
 _SCREEN = Path(__file__).with_name("screen.js")
 _POLL_S = 0.05
+_MAX_SIMILAR = 6
 _STATUS_ITEM = '.statusbar-item[id*="infill"]'
 
 
@@ -158,7 +159,10 @@ class VSCode:
         await self.press("F1")
         await self.page.wait_for_selector(".quick-input-widget input")
         await self.page.keyboard.insert_text(command)
-        await self.wait_for_quick_pick(lambda rows: len(rows) == 1 and "No matching" not in rows[0])
+        # All commands are listed until the text is taken up; then a few similar ones stay below.
+        await self.wait_for_quick_pick(
+            lambda rows: len(rows) <= _MAX_SIMILAR and "No matching" not in rows[0]
+        )
         await self.press("Enter")
 
     # What is seen
