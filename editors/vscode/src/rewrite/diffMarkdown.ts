@@ -133,7 +133,10 @@ function lineHtml(line: DiffLine, width: number): string {
 }
 
 /** VS Code lets through exactly this order of style properties, and only on spans. */
-function span(text: string, style: { color?: string | undefined; background?: string | undefined }) {
+function span(
+  text: string,
+  style: { color?: string | undefined; background?: string | undefined },
+): string {
   if (!text) {
     return "";
   }
@@ -160,17 +163,22 @@ function expandTabs(text: string): string {
   return text.replace(/\t/g, " ".repeat(TAB_WIDTH));
 }
 
+/** Icons are drawn wherever a dollar sign and a name in brackets stand, in code too. */
+const ENTITIES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  $: "&#36;",
+};
+
 function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, "&amp;")
-    .replace(/</g, "&lt;")
-    .replace(/>/g, "&gt;")
-    .replace(/"/g, "&quot;")
-    // Icons are drawn wherever $(name) stands, also in HTML.
-    .replace(/\$\(/g, "&#36;(");
+  return text.replace(/[&<>"$]/g, (sign) => ENTITIES[sign] ?? sign);
 }
 
 /** A sentence as it is, whatever signs of Markdown it holds. */
 export function escapeMarkdown(text: string): string {
-  return escapeHtml(text).replace(/[\\`*_{}[\]()#+\-.!|~]/g, "\\$&");
+  return text
+    .replace(/[&<>"$]|[\\`*_{}[\]()#+\-.!|~]/g, (sign) => ENTITIES[sign] ?? `\\${sign}`)
+    .replace(/\s+/g, " ");
 }
