@@ -1,14 +1,14 @@
-// Colours the selection that is being rewritten, in every editor that shows it. Knows nothing of
-// what it becomes.
+// Marks the selection that is being rewritten, in every editor that shows it: dimmed once there is
+// a text to replace it. Knows nothing of what it becomes.
 
 import * as vscode from "vscode";
 
+// VS Code paints the background of a box's range itself, over any of ours.
 const RUNNING = {
-  backgroundColor: new vscode.ThemeColor("editor.rangeHighlightBackground"),
   overviewRulerColor: new vscode.ThemeColor("progressBar.background"),
 };
 const REPLACED = {
-  backgroundColor: new vscode.ThemeColor("diffEditor.removedTextBackground"),
+  opacity: "0.5",
   overviewRulerColor: new vscode.ThemeColor("diffEditorOverview.removedForeground"),
 };
 

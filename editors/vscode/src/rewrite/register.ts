@@ -95,7 +95,6 @@ class Rewrites implements vscode.Disposable {
     const session = this.newSession({ document, range }, instruction);
     this.sessions.set(key, session);
     this.setActiveKey();
-    session.drawMarks();
     if (vscode.workspace.getConfiguration("comments", document).get("visible") === false) {
       // The user shows no boxes between lines.
       await this.diffs.show(document);

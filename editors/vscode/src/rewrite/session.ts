@@ -60,6 +60,7 @@ export class RewriteSession {
     const label = instruction ? `Rewrite: ${instruction}` : "Rewrite";
     this.thread = new RewriteThread(around.controller, this.document.uri, this.range, label);
     this.marks = new Marks(this.document);
+    this.draw(this.state);
   }
 
   get phase(): RewriteState["phase"] {
@@ -234,12 +235,20 @@ export class RewriteSession {
   }
 
   private draw(state: RewriteState): void {
-    const isMac = process.platform === "darwin";
-    const actions = actionsIn(state.phase, isMac);
-    const uri = this.document.uri.toString();
-    this.thread.show(rewriteMarkdown(this.oldText, state, actions, uri), state.phase);
+    const markdown = rewriteMarkdown(this.oldText, state, {
+      actions: actionsIn(state.phase, process.platform === "darwin"),
+      commandArgument: this.document.uri.toString(),
+      isPlain: this.isForScreenReader,
+    });
+    this.thread.show(markdown, state.phase);
     this.drawMarks();
     this.around.onDidChangeText();
+  }
+
+  /** A screen reader is read the Markdown as it is written: then it holds no HTML. */
+  private get isForScreenReader(): boolean {
+    const settings = vscode.workspace.getConfiguration("editor", this.document);
+    return settings.get("accessibilitySupport") === "on";
   }
 
   private get lineEnding(): LineEnding {
