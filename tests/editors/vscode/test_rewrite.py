@@ -98,7 +98,7 @@ async def test_the_diff_shows_the_whole_file_and_can_be_accepted(vscode: VSCode)
     await vscode.page.locator(f"{BOX} .comment-body a", has_text="Show diff").click()
     modified = ".monaco-diff-editor .editor.modified"
     await vscode.page.wait_for_selector(f"{modified} .view-line")
-    await vscode.page.locator(f"{modified} .view-lines").click()
+    await vscode.page.locator(f"{modified} .view-lines[data-mprt]").click()
     first_line = text.strip().split("\n")[0]
     await wait_for_text(vscode, first_line)
     await vscode.screenshot("rewrite-diff")
@@ -109,15 +109,18 @@ async def test_the_diff_shows_the_whole_file_and_can_be_accepted(vscode: VSCode)
 
 
 async def test_two_files_each_have_their_own(vscode: VSCode) -> None:
+    await vscode.open("second.py", document(OLD))
     await select_old(vscode, "first.py")
     await ask(vscode)
     text = await offered(vscode)
-    await select_old(vscode, "second.py")
+    await _go_to_tab(vscode, "second.py")
+    await wait_until_gone(vscode)
+    await select_lines(vscode, FIRST_LINE, OLD.count("\n"))
     await ask(vscode)
     await offered(vscode)
     await vscode.press("Escape")
     await wait_until_gone(vscode)
-    await vscode.open("first.py")
+    await _go_to_tab(vscode, "first.py")
     assert await offered(vscode) == text
     await vscode.press("Control+Enter")
     await wait_until_gone(vscode)
@@ -145,6 +148,12 @@ async def test_a_file_that_was_never_saved(vscode: VSCode) -> None:
     await vscode.press("Control+Enter")
     await wait_until_gone(vscode)
     await wait_for_text(vscode, text)
+
+
+async def _go_to_tab(vscode: VSCode, name: str) -> None:
+    await vscode.page.locator(f'.tab[data-resource-name="{name}"]').click()
+    await vscode.page.wait_for_selector(f'.tab.active[data-resource-name="{name}"]')
+    await vscode.page.wait_for_selector(".monaco-editor.focused")
 
 
 async def _has_one_tab(vscode: VSCode) -> bool:
