@@ -1,0 +1,1 @@
+"""What somebody who types sees in a real editor, and when."""
