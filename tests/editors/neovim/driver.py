@@ -71,7 +71,7 @@ class Neovim:
         """Press keys one by one, each handled before the next."""
         for key in _split_keys(keys):
             self.nvim.input(key)
-            self.nvim.funcs.mode()
+            self.nvim.api.get_mode()
 
     @property
     def text(self) -> str:
@@ -113,7 +113,7 @@ class Neovim:
             self.nvim.input("<C-\\><C-n>:qa!<CR>")
             with contextlib.suppress(OSError, EOFError):
                 while True:  # until the connection ends
-                    self.nvim.funcs.mode()
+                    self.nvim.api.get_mode()
                     time.sleep(_POLL_S)
         self.nvim.close()
 
