@@ -13,7 +13,7 @@ from infill_client.launcher import stop_engine
 from infill_client.settings import CONFIG_DIR_VARIABLE
 from infill_engine.process_state import RUNTIME_DIR_VARIABLE
 
-from ..system_packages import NotInstallable
+from ..installed import installed_or_skip
 from .driver import Neovim, running_neovim
 from .install_nvim import VERSIONS, installed_nvim
 
@@ -60,10 +60,7 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 @pytest.fixture(scope="module", params=VERSIONS)
 def program(request: pytest.FixtureRequest) -> Path:
     """Neovim's program, once for each version."""
-    try:
-        return installed_nvim(request.param)
-    except NotInstallable as why:
-        pytest.skip(str(why))
+    return installed_or_skip(lambda: installed_nvim(request.param))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ local M = {}
 ---@alias infill.Part "all"|"word"|"line"
 
 -- White space, and then a word or a run of other characters.
-local WORD = [[^\_s*\%(\k\+\|[^[:keyword:][:space:]]\+\)\|^\_s\+]]
+local WORD = [=[^\_s*\%(\k\+\|[^[:keyword:][:space:]]\+\)\|^\_s\+]=]
 
 ---@type table<infill.Part, fun(rest: string): string>
 local PARTS = {
