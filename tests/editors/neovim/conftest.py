@@ -75,7 +75,7 @@ def open_neovim(program: Path, engine_home: dict[str, str], tmp_path: Path) -> O
         source.write_bytes(text.encode())
         command = [sys.executable, "-m", "lsp_server"]
         with running_neovim(program, tmp_path / "nvim", engine_home) as editor:
-            editor.nvim.command(f"edit {source}")
+            editor.nvim.command(f"silent edit {source}")  # a long path would wait for Enter
             editor.nvim.command("filetype on")
             editor.lua(
                 "require('infill').setup(...)",
