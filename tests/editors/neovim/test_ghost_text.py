@@ -4,38 +4,15 @@ import pytest
 
 from .conftest import OpenNeovim
 from .driver import Neovim
+from .suggesting import (
+    COUNT_REQUESTS,
+    IS_WAITING,
+    num_requests,
+    open_line_in_total,
+    suggestion,
+)
 
 pytestmark = pytest.mark.e2e
-
-COUNT_REQUESTS = """
-_G.num_requests = 0
-vim.api.nvim_create_autocmd('LspRequest', { callback = function(event)
-  local request = event.data.request
-  if request.type == 'pending' and request.method:find('^infill/stream') then
-    _G.num_requests = _G.num_requests + 1
-  end
-end })
-"""
-IS_WAITING = "return require('infill.ghost.request').is_waiting()"
-
-
-def num_requests(editor: Neovim) -> int:
-    return editor.lua("return _G.num_requests")
-
-
-def suggestion(editor: Neovim) -> str:
-    """Wait for a suggestion that is whole."""
-    editor.wait_for(lambda: not editor.lua(IS_WAITING), "no answer")
-    return editor.wait_for(lambda: editor.ghost, "no ghost text")
-
-
-def open_line_in_total(editor: Neovim, typed: str) -> None:
-    """Type at the end of the function `total`, where the model has something to say."""
-    editor.nvim.command("/result += number")
-    editor.type("o")
-    editor.type("<C-u>    ")
-    editor.type(typed)
-
 
 def test_shown_and_taken_whole_in_one_undo_step(editor: Neovim) -> None:
     open_line_in_total(editor, "return ")
@@ -139,18 +116,6 @@ def test_hidden_while_the_completion_menu_is_open(editor: Neovim) -> None:
     editor.wait_for(lambda: editor.ghost == "", "ghost text beside the menu")
     editor.type("<C-e>")
     assert editor.wait_for(lambda: editor.ghost, "ghost text did not come back") == ghost
-
-
-def test_in_the_middle_of_a_line(editor: Neovim) -> None:
-    """Auto-closed brackets stay where they are, behind what is taken."""
-    editor.nvim.command("/reader.path")
-    editor.type("Oprint()<Left>")
-    editor.type("reader")
-    editor.type(".")
-    ghost = suggestion(editor)
-    editor.type("<Tab>")
-    assert editor.nvim.current.line.startswith("    print(reader." + ghost.partition("\n")[0])
-    assert editor.nvim.current.line.endswith(")")
 
 
 def test_carriage_returns_stay_out_of_the_buffer(open_neovim: OpenNeovim) -> None:
