@@ -5,23 +5,6 @@
 
 local ROOT_MARKERS = { '.git', '.hg', 'pyproject.toml', 'package.json', 'go.mod', 'Cargo.toml' }
 local MAX_FILE_BYTES = 8000000
-local has_told_missing = false
-
---- Say once that the server is not installed: Neovim would say it for every file.
----@return boolean is_missing
-local function tell_if_missing()
-  local cmd = vim.lsp.config.infill.cmd
-  if type(cmd) ~= 'table' or vim.fn.executable(cmd[1]) == 1 then
-    return false
-  end
-  if not has_told_missing then
-    has_told_missing = true
-    local message = "infill: '%s' is not installed or not on PATH. Install it with "
-      .. '"pipx install infill-ls", or name it: vim.lsp.config("infill", { cmd = { "/path/to/infill-ls" } }).'
-    vim.notify(message:format(cmd[1]), vim.log.levels.WARN)
-  end
-  return true
-end
 
 ---@type vim.lsp.Config
 return {
@@ -31,7 +14,7 @@ return {
     local own = package.loaded['infill.config']
     local max_bytes = own and own.current.max_file_bytes or MAX_FILE_BYTES
     -- Without a name there is no address to tell the server; a huge file costs too much to sync.
-    if vim.api.nvim_buf_get_name(bufnr) == '' or tell_if_missing() then
+    if vim.api.nvim_buf_get_name(bufnr) == '' then
       return
     end
     if vim.api.nvim_buf_get_offset(bufnr, vim.api.nvim_buf_line_count(bufnr)) <= max_bytes then

@@ -76,12 +76,10 @@ def open_neovim(program: Path, engine_home: dict[str, str], tmp_path: Path) -> O
         command = [sys.executable, "-m", "lsp_server"]
         with running_neovim(program, tmp_path / "nvim", engine_home) as editor:
             editor.nvim.command(f"silent edit {source}")  # a long path would wait for Enter
-            editor.nvim.command("filetype on")
             editor.lua(
                 "require('infill').setup(...)",
                 {"cmd": command, "settings": SETTINGS, "keys": True, **options},
             )
-            editor.nvim.command("doautoall FileType")
             if wait:
                 editor.wait_for(lambda: editor.status() == "ready", "the engine is not ready")
             yield editor

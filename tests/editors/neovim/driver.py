@@ -5,6 +5,7 @@ For tests and for benchmarks. Knows nothing of the language server.
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -43,16 +44,30 @@ class Neovim:
         nvim: pynvim's own object.
     """
 
-    def __init__(self, program: Path, folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it without the user's configuration; `folder` takes all it writes."""
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        with_plugin: bool = True,
+    ) -> None:
+        """Start it without the user's configuration; `folder` takes all it writes.
+
+        Without the plugin there is its `lsp/infill.lua` alone.
+        """
         with _environment({**environment, **_own_folders(folder)}):
             self.nvim: Any = pynvim.attach(
                 "child",
                 argv=[str(program), "--clean", "-n", "--embed", "--headless"],
             )
         self.nvim.ui_attach(120, 40, rgb=True)
-        self.nvim.command(f"set runtimepath^={PLUGIN}")
-        self.nvim.command("runtime! plugin/infill.lua")
+        if with_plugin:
+            self.nvim.command(f"set runtimepath^={PLUGIN}")
+            self.nvim.command("runtime! plugin/infill.lua")
+        else:
+            (folder / "alone/lsp").mkdir(parents=True)
+            shutil.copy(PLUGIN / "lsp/infill.lua", folder / "alone/lsp")
+            self.nvim.command(f"set runtimepath^={folder / 'alone'}")
         self.lua("_G.said = {}; vim.notify = function(text) table.insert(_G.said, text) end")
 
     @property
@@ -99,11 +114,13 @@ class Neovim:
         """The engine's state as the plugin knows it, "" before it knows any."""
         return self.lua("return (vim.g.infill_status or {}).state or ''")
 
-    def wait_for(self, condition: Callable[[], Any], what: str, give_up_s: float = GIVE_UP_S) -> Any:
+    def wait_for(
+        self, condition: Callable[[], Any], what: str, give_up_s: float = GIVE_UP_S
+    ) -> Any:
         """Wait until `condition` is true and return what it said."""
         end_s = time.monotonic() + give_up_s
         while not (value := condition()):
-            assert time.monotonic() < end_s, f"{what}; the user was told {self.said}"
+            assert time.monotonic() < end_s, f"{what}; the user was last told {self.said[-3:]}"
             time.sleep(_POLL_S)
         return value
 
@@ -120,10 +137,13 @@ class Neovim:
 
 @contextlib.contextmanager
 def running_neovim(
-    program: Path, folder: Path, environment: Mapping[str, str] | None = None
+    program: Path,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    with_plugin: bool = True,
 ) -> Iterator[Neovim]:
     """A Neovim that is gone afterwards."""
-    editor = Neovim(program, folder, environment or {})
+    editor = Neovim(program, folder, environment or {}, with_plugin)
     try:
         yield editor
     finally:

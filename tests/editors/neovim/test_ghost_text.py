@@ -14,6 +14,7 @@ from .suggesting import (
 
 pytestmark = pytest.mark.e2e
 
+
 def test_shown_and_taken_whole_in_one_undo_step(editor: Neovim) -> None:
     open_line_in_total(editor, "return ")
     ghost, before = suggestion(editor), editor.text

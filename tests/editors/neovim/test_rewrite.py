@@ -18,9 +18,7 @@ def start_rewrite(editor: Neovim) -> list[str]:
     editor.nvim.command("/result = 0")
     editor.type("Vj")
     editor.type(":Infill rewrite<CR>")
-    editor.wait_for(
-        lambda: "accept" in preview(editor) or editor.said, "no rewrite to decide on"
-    )
+    editor.wait_for(lambda: "accept" in preview(editor) or editor.said, "no rewrite to decide on")
     lines = preview(editor).split("\n")
     assert lines[-1] == "<CR> accept · <Esc> discard · R retry", editor.said
     return lines[:-1]

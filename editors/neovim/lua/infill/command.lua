@@ -10,7 +10,7 @@ local M = {}
 --- Show what a command line program prints, in a window of its own.
 ---@param ... string arguments of infill-ls
 local function show_output(...)
-  local program = require('infill.client').program()
+  local program = require('infill.program').command_line()
   local arguments = { program, ... }
   if vim.fn.executable(program) == 0 then
     return notice.warn(("'%s' is not on PATH; it comes with the server."):format(program))

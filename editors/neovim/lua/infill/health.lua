@@ -26,19 +26,16 @@ end
 
 local function check_program()
   health.start('Server')
-  local cmd = (vim.lsp.config.infill or {}).cmd
-  if type(cmd) ~= 'table' then
+  local program = require('infill.program')
+  local cmd = program.command()
+  if cmd == nil then
     health.info('The server is started by a function of yours')
+    return
+  elseif program.is_missing() then
+    health.error(("'%s' is not installed or not on PATH"):format(cmd[1]), program.ADVICE)
     return
   end
   local path = vim.fn.exepath(cmd[1])
-  if path == '' then
-    health.error(("'%s' is not installed or not on PATH"):format(cmd[1]), {
-      'pipx install infill-ls',
-      'or name it: vim.lsp.config("infill", { cmd = { "/path/to/infill-ls" } })',
-    })
-    return
-  end
   if not vim.fs.basename(cmd[1]):find('^infill%-ls') then
     health.ok(('Started as: %s'):format(table.concat(cmd, ' ')))
     return

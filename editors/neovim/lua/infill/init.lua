@@ -32,6 +32,7 @@ function M.setup(options)
   end
   if config.current.autostart then
     vim.lsp.enable('infill')
+    require('infill.program').tell_if_missing()
   end
 end
 

@@ -13,8 +13,9 @@ M.waits_ms = { 1000, 4000, 15000 }
 local HEALTHY_MS = 60000
 
 local num_crashes = 0
-local attached_at_ms = 0
-local is_leaving = false
+---@type integer? of the server that runs; nil before it serves a buffer
+local attached_at_ms
+local is_leaving, is_start_due = false, false
 
 vim.api.nvim_create_autocmd('VimLeavePre', {
   group = vim.api.nvim_create_augroup('infill.restart', {}),
@@ -26,7 +27,7 @@ vim.api.nvim_create_autocmd('VimLeavePre', {
 ---@param client vim.lsp.Client
 function M.note_attached(client)
   if client.initialized then
-    attached_at_ms = vim.uv.now()
+    attached_at_ms = attached_at_ms or vim.uv.now()
   end
 end
 
@@ -51,24 +52,28 @@ function M.note_exit(code, signal)
   if is_leaving or (code == 0 and signal == 0) then
     return
   end
-  if vim.uv.now() - attached_at_ms > HEALTHY_MS then
+  if attached_at_ms and vim.uv.now() - attached_at_ms > HEALTHY_MS then
     num_crashes = 0
+  end
+  attached_at_ms = nil
+  -- A start that is due already, or that will never be, is enough said.
+  if is_start_due or num_crashes > #M.waits_ms then
+    return
   end
   num_crashes = num_crashes + 1
   local wait_ms = M.waits_ms[num_crashes]
+  is_start_due = wait_ms ~= nil
   vim.schedule(function()
     local status = require('infill.status')
     if wait_ms == nil then
-      status.clear(('The server died %d times.'):format(num_crashes))
-      notice.warn(
-        ('the server died %d times and is left alone. See :Infill log, then :Infill restart.'):format(
-          num_crashes
-        )
-      )
+      local died = ('the server died %d times and is left alone.'):format(num_crashes)
+      status.clear(died)
+      notice.warn(died .. ' See :Infill log, then :Infill restart.')
       return
     end
     status.clear('The server died; it is started again.')
     vim.defer_fn(function()
+      is_start_due = false
       if not is_leaving then
         M.restart()
       end
