@@ -4,12 +4,16 @@
 import * as vscode from "vscode";
 
 import type { Server } from "../server";
+import type { GhostText } from "./provider";
 
 export class CatchUp implements vscode.Disposable {
   private missed: vscode.TextDocument | undefined;
   private readonly watching: vscode.Disposable;
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    private readonly ghostText: GhostText,
+  ) {
     this.watching = vscode.Disposable.from(
       vscode.workspace.onDidChangeTextDocument(({ document }) => {
         // The log is a document too.
@@ -40,9 +44,7 @@ export class CatchUp implements vscode.Disposable {
       this.missed !== undefined && vscode.window.activeTextEditor?.document === this.missed;
     this.missed = undefined;
     if (isWaiting) {
-      // Nothing is shown at this moment, so nothing can flicker.
-      const asWhenTyping = { explicit: false };
-      void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger", asWhenTyping);
+      void this.ghostText.askAsWhenTyping();
     }
   }
 }
