@@ -1,4 +1,4 @@
-// Asks once more after the server was away: VS Code asks when a key is pressed, and the keys that were
+// Asks once more after the server or its engine was away: VS Code asks when a key is pressed, and the keys that were
 // pressed meanwhile went unanswered. Knows nothing of what is suggested.
 
 import * as vscode from "vscode";
@@ -18,7 +18,7 @@ export class CatchUp implements vscode.Disposable {
       vscode.workspace.onDidChangeTextDocument(({ document }) => {
         // The log is a document too.
         if (document === vscode.window.activeTextEditor?.document) {
-          this.missed = server.isRunning ? undefined : document;
+          this.missed = isAnswering(server) ? undefined : document;
         }
       }),
       vscode.window.onDidChangeTextEditorSelection(({ kind }) => {
@@ -36,8 +36,7 @@ export class CatchUp implements vscode.Disposable {
   }
 
   private look(): void {
-    const { state } = this.server.uiState;
-    if (!this.server.isRunning || (state !== "ready" && state !== "stopped")) {
+    if (!isAnswering(this.server)) {
       return;
     }
     const isWaiting =
@@ -47,4 +46,8 @@ export class CatchUp implements vscode.Disposable {
       void this.ghostText.askAsWhenTyping();
     }
   }
+}
+
+function isAnswering({ isRunning, uiState }: Server): boolean {
+  return isRunning && (uiState.state === "ready" || uiState.state === "stopped");
 }
