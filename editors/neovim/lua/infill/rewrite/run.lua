@@ -191,7 +191,8 @@ function M.note_preview(preview)
   if this == nil or this.text or preview.done or preview.uri ~= vim.uri_from_bufnr(this.bufnr) then
     return
   end
-  local num_units = math.min(preview.settledLength, vim.str_utfindex(preview.text, this.client.offset_encoding))
+  local num_units =
+    math.min(preview.settledLength, vim.str_utfindex(preview.text, this.client.offset_encoding))
   local settled = vim.str_byteindex(preview.text, this.client.offset_encoding, num_units)
   show(client_of.with_lf(preview.text), settled, 'rewriting …')
 end
