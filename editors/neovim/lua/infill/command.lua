@@ -5,7 +5,8 @@ local notice = require('infill.notice')
 
 local M = {}
 
----@alias infill.Subcommand fun(rest: string, command: vim.api.keyset.create_user_command.command_args)
+---@alias infill.CommandArgs vim.api.keyset.create_user_command.command_args
+---@alias infill.Subcommand fun(rest: string, command: infill.CommandArgs)
 
 --- Show what a command line program prints, in a window of its own.
 ---@param ... string arguments of infill-ls
@@ -114,7 +115,7 @@ local function names()
   return all
 end
 
----@param command vim.api.keyset.create_user_command.command_args
+---@param command infill.CommandArgs
 function M.run(command)
   local name, rest = command.args:match('^(%S*)%s*(.-)%s*$')
   if name == '' then
