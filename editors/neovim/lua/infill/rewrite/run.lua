@@ -74,7 +74,8 @@ local function on_answer(this, failure, result)
       notice.warn(type(reason) == 'string' and reason or 'the server gave no text.')
     end
   else
-    this.text = client_of.with_lf(result.text)
+    -- Whole lines are replaced: a line break at the end would be an empty line more.
+    this.text = client_of.with_lf(result.text):gsub('\n+$', '')
     show(this.text, #this.text, keys.hint())
     if type(result.note) == 'string' and result.note ~= '' then
       notice.say(result.note)

@@ -1,0 +1,1 @@
+"""Benchmarks in real editors: what is measured is what a user sees."""
