@@ -1,9 +1,9 @@
 """Keypress to paint in a real Neovim: `python -m benchmarks.editors.neovim_paint`.
 
 Somebody types lines of the standard library into an embedded Neovim with the plugin, the server
-and the embedded model. Each frame that Neovim draws is noted with its ghost text. Tells how long after a
-key the first frame with ghost text came, and in how many frames shown text was blank or jumped,
-which must be 0. The last line is one JSON object. Needs the project's [dev] extra.
+and the embedded model. Each frame that Neovim draws is noted with its ghost text. Tells how long
+after a key the first frame with ghost text came, and in how many frames shown text was blank or
+jumped, which must be 0. The last line is one JSON object. Needs the project's [dev] extra.
 """
 
 import json
