@@ -107,8 +107,9 @@ def _type_line(editor: Neovim, prefix: str, suffix: str, line: str) -> list[dict
 @click.command()
 @click.option("--keys", "num_keys", default=200, show_default=True, help="Keystrokes to type.")
 @click.option("--version", default="0.11", show_default=True, help="Neovim's: 0.11 or 0.12.")
+@click.option("--min-confidence", default=0.5, show_default=True, help="As the setting.")
 @click.option("--seed", default=0, show_default=True, help="Which lines are typed.")
-def main(num_keys: int, version: str, seed: int) -> None:
+def main(num_keys: int, version: str, seed: int, min_confidence: float) -> None:
     """Type, and tell what was painted when."""
     asked: list[float] = []
     along: list[float] = []
@@ -123,7 +124,8 @@ def main(num_keys: int, version: str, seed: int) -> None:
             editor.nvim.command(f"edit {source}")
             editor.nvim.command("set noautoindent indentexpr= indentkeys=")
             command = [sys.executable, "-m", "lsp_server"]
-            editor.lua("require('infill').setup({ cmd = ... })", command)
+            settings = {"minConfidence": min_confidence}
+            editor.lua("require('infill').setup(...)", {"cmd": command, "settings": settings})
             editor.wait_for(lambda: editor.status() == "ready", "the engine is not ready")
             editor.lua(RECORD_FRAMES)
             for session in sessions:
