@@ -65,7 +65,8 @@ class Rewriting:
             self._server, order, version, session.encoding, f"infill-rewrite-{self._num_started}"
         )
         key = f"rewrite {order.uri}"
-        await preview.begin(lambda: session.queue.supersede(key))
+        if order.apply:  # else the plugin that asked shows how it goes
+            await preview.begin(lambda: session.queue.supersede(key))
         text, outcome = "", "cancelled"
         try:
             result = await session.queue.run(key, lambda: self._ask(request, preview))

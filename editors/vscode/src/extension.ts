@@ -59,6 +59,12 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
     // The server is told of trust when it starts.
     vscode.workspace.onDidGrantWorkspaceTrust(() => server.restart()),
+    // Ticks off the first step of the walkthrough.
+    server.onDidChangeUiState(() => {
+      if (server.isRunning) {
+        void vscode.commands.executeCommand("setContext", "infill.serverFound", true);
+      }
+    }),
     vscode.window.onDidChangeActiveTextEditor((editor) => lookAt(server, editor)),
   );
   registerMenu(context, server, find);

@@ -80,5 +80,48 @@
   const texts = (selector) =>
     [...document.querySelectorAll(selector)].map((element) => plain(element.textContent).trim());
 
-  window.infillScreen = { ghostText, text, cursorLine, cursorLineAsShown, numCursors, texts };
+  /** What the status bar shows of infill-ls. */
+  const status = () => {
+    const item = document.querySelector('.statusbar-item[id*="infill"]');
+    const label = item?.querySelector("a, .statusbar-item-label");
+    const icon = [...(item?.querySelector('[class*="codicon-"]')?.classList ?? [])].find((name) =>
+      name.startsWith("codicon-"),
+    );
+    return {
+      text: plain(label?.textContent ?? "").trim(),
+      icon: icon?.replace("codicon-", "") ?? "",
+      tooltip: label?.getAttribute("aria-label") ?? "",
+    };
+  };
+
+  /** All that it has shown since `watchStatus`: some of it stands for a moment only. */
+  const statusLog = [];
+  const keepStatus = () => {
+    const now = status();
+    if (JSON.stringify(now) !== JSON.stringify(statusLog.at(-1))) {
+      statusLog.push(now);
+    }
+  };
+  const watchStatus = () => {
+    keepStatus();
+    const bar = document.querySelector(".part.statusbar");
+    new MutationObserver(keepStatus).observe(bar, {
+      attributes: true,
+      childList: true,
+      subtree: true,
+    });
+  };
+  const statuses = () => statusLog;
+
+  window.infillScreen = {
+    ghostText,
+    text,
+    cursorLine,
+    cursorLineAsShown,
+    numCursors,
+    texts,
+    status,
+    watchStatus,
+    statuses,
+  };
 })();

@@ -103,7 +103,7 @@ async def test_a_running_snippet_keeps_its_tab_stops(vscode: VSCode) -> None:
 async def test_several_cursors_are_left_alone(vscode: VSCode) -> None:
     await vscode.open("cursors.py", BEFORE + "\n\n" + AFTER)
     await vscode.go_to(GAP_LINE, 1)
-    await vscode.press("Control+Alt+ArrowDown")
+    await vscode.press("Shift+Alt+ArrowDown")
     await vscode.page.wait_for_function(
         "document.querySelectorAll('.cursors-layer .cursor').length === 2"
     )

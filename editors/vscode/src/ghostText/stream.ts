@@ -51,8 +51,8 @@ export class SuggestionStream {
     this.running.set(streamToken, (update) => {
       if (update.done) {
         last = update;
-      } else {
-        suggestion?.extend(update.stable ?? "");
+      } else if (suggestion !== undefined && update.version === suggestion.place.version) {
+        suggestion.extend(update.stable ?? "");
       }
     });
     let item: InlineCompletionItem | undefined;

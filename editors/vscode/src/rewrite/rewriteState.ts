@@ -9,7 +9,7 @@ export type RewriteState =
       /** The canvas as it reads now; anything after `settledLength` may still change. */
       text: string;
       settledLength: number;
-      /** Denoising steps seen so far. */
+      /** Previews seen so far, one for each denoising step. */
       numSteps: number;
     }
   | {
@@ -29,9 +29,12 @@ export const BEGUN: RewriteState = { phase: "running", text: "", settledLength: 
 
 const NO_REASON = "The server gave no text and no reason; its log may say more.";
 
-/** The state after a preview; one that comes too late, or is the last, changes nothing. */
+/**
+ * The state after a preview. One that is not the next changes nothing: it is of a rewrite that was
+ * ended. Nor does the last: the answer follows.
+ */
 export function previewed(state: RewriteState, preview: RewritePreview): RewriteState {
-  if (state.phase !== "running" || preview.done) {
+  if (state.phase !== "running" || preview.done || preview.sequence !== state.numSteps) {
     return state;
   }
   const { text, settledLength } = preview;

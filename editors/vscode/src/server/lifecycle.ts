@@ -107,7 +107,10 @@ export class ServerLifecycle implements Server, vscode.Disposable {
     if (client === undefined) {
       throw new ServerNotRunning();
     }
-    return client.sendRequest<R>(method, params, token);
+    // A token of undefined would be sent, as a second parameter.
+    return token
+      ? client.sendRequest<R>(method, params, token)
+      : client.sendRequest<R>(method, params);
   }
 
   notify(method: string, params: unknown): void {

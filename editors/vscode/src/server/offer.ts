@@ -1,13 +1,17 @@
 // Offers to install the language server where there is none, installs and removes it. Knows nothing
 // of how it is run, nor of what an installation consists of.
 
+import { existsSync } from "node:fs";
+
 import * as vscode from "vscode";
 
 import { readOwnSettings } from "../settings";
-import type { Found } from "./find";
+import { runInfill } from "./commandLine";
+import { type Found, findServer } from "./find";
 import { InstallCancelled, installServer, removeServer } from "./install";
 import type { ServerLifecycle } from "./lifecycle";
 import { tellError } from "./messages";
+import { leaveNote } from "./uninstall";
 
 /** Where this extension installs the server; nothing else of it lies outside of VS Code's own. */
 export function privateFolder(context: vscode.ExtensionContext): string {
@@ -24,6 +28,10 @@ export class ServerOffer {
     private readonly server: ServerLifecycle,
     private readonly log: vscode.LogOutputChannel,
   ) {
+    if (existsSync(privateFolder(context))) {
+      // By an earlier version of the extension, whose folder had the note.
+      leaveNote(context.extensionPath, privateFolder(context));
+    }
     context.subscriptions.push(
       vscode.commands.registerCommand("infill.installServer", () => this.install()),
       vscode.commands.registerCommand("infill.removeServer", () => this.remove()),
@@ -76,11 +84,12 @@ export class ServerOffer {
             this.server.setState({ state: "installing", message, percent: null });
           };
           // Windows keeps the files of a running program from being replaced.
-          await this.server.stop();
+          await this.stopAll();
           await installServer(
             { folder, python, requirement, pipArguments },
             { report, log: (line) => this.log.info(line), signal: controller.signal },
           );
+          leaveNote(this.context.extensionPath, folder);
         },
       );
     } catch (error) {
@@ -101,8 +110,19 @@ export class ServerOffer {
     await this.server.restart();
   }
 
-  private async remove(): Promise<void> {
+  /** Ends what runs from the private environment: the server, and the engine that all editors share. */
+  private async stopAll(): Promise<void> {
     await this.server.stop();
+    const found = findServer([], privateFolder(this.context));
+    if (found.kind === "found" && found.from === "private") {
+      await runInfill(found, ["engine", "stop"], 20_000).catch((error: unknown) =>
+        this.log.warn(String(error)),
+      );
+    }
+  }
+
+  private async remove(): Promise<void> {
+    await this.stopAll();
     const wasThere = await removeServer(privateFolder(this.context));
     const models =
       "Models that you have fetched stay where Hugging Face keeps them " +
