@@ -1,6 +1,7 @@
 """Films the real VS Code for the README: `python -m benchmarks.editors.record`.
 
-Somebody types, ghost text comes, is typed through and is taken. Writes docs/vscode.webp, and
+Somebody types, ghost text comes, is typed through and is taken; all that the model says is shown,
+however unsure and however busy the machine. Writes docs/vscode.webp, and
 pictures for the extension's README into editors/vscode/media.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import click
 from PIL import Image
+from playwright.async_api import ViewportSize
 
 from benchmarks.lsp_typing import keystrokes
 from tests.editors.code_server import ensure_code_server
@@ -20,7 +22,7 @@ from tests.editors.extension import build_vsix
 from tests.editors.vscode.browser import ensure_chromium, running_browser
 from tests.editors.vscode.sample import TYPED, at_the_gap
 from tests.editors.vscode.server_process import running_code_server
-from tests.editors.vscode.user_folders import UserFolders
+from tests.editors.vscode.user_folders import SHOW_ALL, UserFolders
 from tests.editors.vscode.workbench import KEYBINDINGS, VSCode
 
 _ROOT = Path(__file__).parents[2]
@@ -28,9 +30,16 @@ FILM = _ROOT / "docs" / "vscode.webp"
 MEDIA = _ROOT / "editors" / "vscode" / "media"
 MAX_FILM_BYTES = 2_000_000
 _INTERVAL_S = 0.1
-_SHOWN_SIZE = (880, 560)
+_SIZE: ViewportSize = {"width": 880, "height": 440}
 _LOOK_S = 1.2
-_SETTINGS = {"workbench.activityBar.location": "hidden", "editor.fontSize": 16}
+_SETTINGS = {
+    **SHOW_ALL,
+    "workbench.activityBar.location": "hidden",
+    "workbench.layoutControl.enabled": False,
+    "window.commandCenter": False,
+    "breadcrumbs.enabled": False,
+    "editor.fontSize": 16,
+}
 
 
 class Film:
@@ -57,7 +66,7 @@ class Film:
         """Write an animation in the time it took; returns its bytes."""
         times_s = [at_s for at_s, _ in self._pictures]
         lasting_ms = [round(1000 * (after - at)) for at, after in pairwise(times_s)]
-        frames = [picture.resize(_SHOWN_SIZE) for _, picture in self._pictures]
+        frames = [picture for _, picture in self._pictures]
         frames[0].save(
             path,
             save_all=True,
@@ -100,12 +109,10 @@ async def play(vscode: VSCode) -> None:
 
 
 async def _type_like_a_person(vscode: VSCode, text: str) -> None:
-    for key in keystrokes(text, seed=1):
-        await asyncio.sleep(key.wait_s)
-        if key.inserted:
-            await vscode.type(key.inserted, delay_ms=0)
-        else:
-            await vscode.press("Backspace")
+    paces_s = [key.wait_s for key in keystrokes(text, seed=1) if key.inserted]
+    for pace_s, char in zip(paces_s, text, strict=False):
+        await asyncio.sleep(pace_s)
+        await vscode.type(char, delay_ms=0)
 
 
 async def _record() -> None:
@@ -120,6 +127,7 @@ async def _record() -> None:
         with running_code_server(entry, vsix, folders) as server:
             async with running_browser(chromium) as browser:
                 vscode = await VSCode.open_window(browser, server)
+                await vscode.page.set_viewport_size(_SIZE)
                 await vscode.wait_for_status("check")
                 await vscode.press("Control+b")  # the side bar shows nothing here
                 await play(vscode)
