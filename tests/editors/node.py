@@ -35,10 +35,14 @@ def run_npm(folder: Path, *arguments: str) -> str:
     Raises:
         NpmFailed: it ended with an error.
     """
+    environment = node_environment()
+    environment.pop(
+        "PYTHONPATH", None
+    )  # a pip run by the extension's tests would take it for its own
     run = subprocess.run(
         [NODE, _NPM, *arguments],
         cwd=folder,
-        env=node_environment(),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
