@@ -36,9 +36,8 @@ def run_npm(folder: Path, *arguments: str) -> str:
         NpmFailed: it ended with an error.
     """
     environment = node_environment()
-    environment.pop(
-        "PYTHONPATH", None
-    )  # a pip run by the extension's tests would take it for its own
+    # A pip run by the extension's tests would take what lies there for installed.
+    environment.pop("PYTHONPATH", None)
     run = subprocess.run(
         [NODE, _NPM, *arguments],
         cwd=folder,
