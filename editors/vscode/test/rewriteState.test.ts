@@ -47,3 +47,15 @@ test("without a text the server's reason is given, or that there is none", () =>
   assert.match(reasonOf({ applied: false, text: "" }), /no reason/);
   assert.match(reasonOf({ applied: false, text: "old" }), /as it is/);
 });
+
+test("empty lines at the end are left out where the selection has none", () => {
+  const textOf = (oldText: string, text: string): string => {
+    const state = answered(oldText, { applied: false, text });
+    return state.phase === "offered" ? state.text : state.phase;
+  };
+  assert.equal(textOf("old", "new\r\n  \n\t"), "new");
+  assert.equal(textOf("old\n", "new\n"), "new\n");
+  assert.equal(textOf("old", "a\n\nb  "), "a\n\nb  ");
+  assert.equal(textOf("old", "old\n"), "nothing");
+  assert.equal(textOf("a\r\nb", "a\nb"), "nothing");
+});

@@ -2,6 +2,7 @@
 // shows it or asks for it.
 
 import type { RewriteAnswer, RewritePreview } from "../protocol";
+import { isSameText } from "./lineEndings";
 
 export type RewriteState =
   | {
@@ -43,12 +44,17 @@ export function previewed(state: RewriteState, preview: RewritePreview): Rewrite
 
 /** The state once the request is answered; `oldText` is what the selection holds. */
 export function answered(oldText: string, answer: RewriteAnswer | null): RewriteState {
-  const text = answer?.text;
-  if (text === undefined || text === "") {
+  const text = endingAs(oldText, answer?.text ?? "");
+  if (text === "") {
     return { phase: "nothing", reason: answer?.reason || NO_REASON };
   }
-  if (text === oldText) {
+  if (isSameText(text, oldText)) {
     return { phase: "nothing", reason: "The model would leave the selection as it is." };
   }
   return { phase: "offered", text, note: answer?.note ?? "" };
+}
+
+/** Without the empty lines a model ends with where the selection has none: they would add up. */
+function endingAs(oldText: string, newText: string): string {
+  return /[\r\n][ \t]*$/.test(oldText) ? newText : newText.replace(/([ \t]*[\r\n])+[ \t]*$/, "");
 }
