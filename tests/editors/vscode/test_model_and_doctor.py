@@ -1,4 +1,4 @@
-"""What the menu asks `infill-ls` for: the models to choose from, and the check of the installation."""
+"""What the menu asks `infill-ls` for: the models to choose from, and the installation's check."""
 
 import pytest
 
