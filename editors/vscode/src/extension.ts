@@ -44,7 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
     log,
     server,
     ghostText,
-    new CatchUp(server),
+    new CatchUp(server, ghostText),
     new StatusItem(server, ghostText),
     vscode.commands.registerCommand("infill.showLog", () => log.show()),
     vscode.commands.registerCommand("infill.restart", () => server.restart()),

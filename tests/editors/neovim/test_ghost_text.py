@@ -1,5 +1,7 @@
 """Suggestions of the embedded model in a real Neovim: shown, taken, typed along, put away."""
 
+from pathlib import Path
+
 import pytest
 
 from .conftest import OpenNeovim
@@ -128,7 +130,7 @@ def test_carriage_returns_stay_out_of_the_buffer(open_neovim: OpenNeovim) -> Non
         editor.type("<Tab><Esc>")
         assert "\r" not in editor.text
         editor.nvim.command("write")
-        written = open(editor.nvim.current.buffer.name, "rb").read()
+        written = Path(editor.nvim.current.buffer.name).read_bytes()
         assert written.count(b"\n") == written.count(b"\r\n")
 
 

@@ -1,4 +1,4 @@
-"""What the menu asks `infill-ls` for: the models to choose from, and the check of the installation."""
+"""What the menu asks `infill-ls` for: the models to choose from, and the installation's check."""
 
 import pytest
 
@@ -23,6 +23,6 @@ async def test_the_doctor_reports_in_a_document(vscode: VSCode) -> None:
         text = await vscode.text()
         return "doctor" in text and "model" in text
 
-    await vscode.wait_until(has_report, "the doctor's report")
+    await vscode.wait_until(has_report, "the doctor's report", limit_s=120.0)
     await vscode.screenshot("doctor")
     assert "infill.server.command" in await vscode.text()

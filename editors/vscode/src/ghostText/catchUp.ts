@@ -1,20 +1,24 @@
-// Asks once more after the server was away: VS Code asks when a key is pressed, and the keys that were
+// Asks once more after the server or its engine was away: VS Code asks when a key is pressed, and the keys that were
 // pressed meanwhile went unanswered. Knows nothing of what is suggested.
 
 import * as vscode from "vscode";
 
 import type { Server } from "../server";
+import type { GhostText } from "./provider";
 
 export class CatchUp implements vscode.Disposable {
   private missed: vscode.TextDocument | undefined;
   private readonly watching: vscode.Disposable;
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    private readonly ghostText: GhostText,
+  ) {
     this.watching = vscode.Disposable.from(
       vscode.workspace.onDidChangeTextDocument(({ document }) => {
         // The log is a document too.
         if (document === vscode.window.activeTextEditor?.document) {
-          this.missed = server.isRunning ? undefined : document;
+          this.missed = isAnswering(server) ? undefined : document;
         }
       }),
       vscode.window.onDidChangeTextEditorSelection(({ kind }) => {
@@ -32,17 +36,18 @@ export class CatchUp implements vscode.Disposable {
   }
 
   private look(): void {
-    const { state } = this.server.uiState;
-    if (!this.server.isRunning || (state !== "ready" && state !== "stopped")) {
+    if (!isAnswering(this.server)) {
       return;
     }
     const isWaiting =
       this.missed !== undefined && vscode.window.activeTextEditor?.document === this.missed;
     this.missed = undefined;
     if (isWaiting) {
-      // Nothing is shown at this moment, so nothing can flicker.
-      const asWhenTyping = { explicit: false };
-      void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger", asWhenTyping);
+      void this.ghostText.askAsWhenTyping();
     }
   }
+}
+
+function isAnswering({ isRunning, uiState }: Server): boolean {
+  return isRunning && (uiState.state === "ready" || uiState.state === "stopped");
 }
