@@ -70,6 +70,10 @@ Nil when that can not be; the user has been told why, once."
       (setq infill--connection nil)
       (ignore-errors (jsonrpc-request connection :shutdown nil :timeout 2)
                      (jsonrpc-notify connection :exit nil))
+      ;; `jsonrpc-shutdown' would kill it at once, in the midst of writing its counters.
+      (with-timeout (2)
+        (while (jsonrpc-running-p connection)
+          (accept-process-output nil 0.02)))
       (jsonrpc-shutdown connection)))
   (infill--set-status "stopped" ""))
 

@@ -129,7 +129,7 @@ An empty one has the model do as it likes."
                                            (list :reason (plist-get problem :message)))))))
 
 (defun infill--rewrite-answered (buffer rewrite seed answer)
-  "Show the ANSWER to REWRITE in BUFFER, unless that has ended or another SEED is asked for."
+  "Show in BUFFER the ANSWER to REWRITE, unless another than with SEED is awaited."
   (when (buffer-live-p buffer)
     (with-current-buffer buffer
       (when (and (eq rewrite infill--rewrite) (= seed (infill--rewrite-seed rewrite)))
