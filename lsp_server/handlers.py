@@ -15,7 +15,13 @@ from pygls.exceptions import JsonRpcInvalidRequest
 from infill_engine.api import InfillUpdate
 from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.completing import complete
-from lsp_server.completion_fallback import as_inline, completion_list, offer_completions
+from lsp_server.completion_fallback import (
+    as_inline,
+    completion_list,
+    must_offer_at_once,
+    offer_completions,
+    word_before,
+)
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import edits_from_changes
 from lsp_server.infill_link import connect_with
@@ -41,10 +47,9 @@ logger = logging.getLogger(__name__)
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
     """Have the session set up from what the client says of itself, once it has its answer."""
-    # An editor may leave out its id, or name one that means nothing in this container.
-    editor_id = params.process_id
-    watched_id = editor_id if editor_id is not None and is_running(editor_id) else None
-    server.open_session(lambda: _new_session(server, params, watched_id))
+    if must_offer_at_once(params):
+        server.feature(types.TEXT_DOCUMENT_COMPLETION)(completion)
+    server.open_session(lambda: _new_session(server, params))
 
 
 async def initialized(server: InfillServer, params: types.InitializedParams) -> None:
@@ -154,10 +159,13 @@ async def completion(
     server: InfillServer, params: types.CompletionParams
 ) -> types.CompletionList | None:
     """Answer with the same text as an item of the completion menu, where that is wished."""
-    settings = await server.session.settings_for(params.text_document.uri)
-    if not settings.completion_fallback:
+    session, uri = server.session, params.text_document.uri
+    settings, document = await session.settings_for(uri), session.documents.get(uri)
+    if not settings.completion_fallback or document is None:
         return None
-    return completion_list(await complete(server, as_inline(params)), params)
+    typed = word_before(document, params.position, session.encoding)
+    answer = await complete(server, as_inline(params))
+    return completion_list(answer, params, typed, session.encoding)
 
 
 async def stream(

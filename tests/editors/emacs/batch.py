@@ -48,9 +48,11 @@ class Emacs:
         }
         (self.folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
         run = subprocess.run(
-            [self.program, "--batch", "-Q", "-L", PLUGIN, "-L", HERE]
-            + ["-l", "scenario.el", "--eval", f'(infill-test-read "{self.folder}/given.json")']
-            + ["-l", HERE / script],
+            [
+                *(self.program, "--batch", "-Q", "-L", PLUGIN, "-L", HERE, "-l", "scenario.el"),
+                *("--eval", f'(infill-test-read "{self.folder}/given.json")'),
+                *("-l", HERE / script),
+            ],
             capture_output=True,
             text=True,
             timeout=GIVE_UP_S,

@@ -40,6 +40,8 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
+        if "PYTHONPATH" in os.environ:
+            variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
         yield {**variables, "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
         stop_engine()
 

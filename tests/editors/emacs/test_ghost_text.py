@@ -19,7 +19,7 @@ EAGER = {"mode": "line", "minConfidence": 0, "deadlineMs": 60_000, "afterDeletio
 
 
 def test_suggestions_are_shown_typed_through_accepted_and_dismissed(emacs: Emacs) -> None:
-    told = emacs.run("ghost_text.el", SOURCE, **EAGER)
+    told = emacs.run("try_ghost_text.el", SOURCE, **EAGER)
     offered = told["offered"]
     assert offered.strip() and told["drawn"] == offered
     assert told["unchanged"] == SOURCE + "    return "

@@ -10,9 +10,11 @@ from .batch import PLUGIN
 def test_it_compiles_without_a_warning(emacs_program: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(PLUGIN, tmp_path / "emacs")
     run = subprocess.run(
-        [emacs_program, "--batch", "-Q", "-L", copy]
-        + ["--eval", "(setq byte-compile-error-on-warn t)"]
-        + ["-f", "batch-byte-compile", *sorted(copy.glob("*.el"))],
+        [
+            *(emacs_program, "--batch", "-Q", "-L", copy),
+            *("--eval", "(setq byte-compile-error-on-warn t)"),
+            *("-f", "batch-byte-compile", *sorted(copy.glob("*.el"))),
+        ],
         capture_output=True,
         text=True,
     )

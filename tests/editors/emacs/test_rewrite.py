@@ -11,7 +11,7 @@ OLD = "    result = 0"
 
 
 def test_a_region_is_rewritten_when_its_user_accepts(emacs: Emacs) -> None:
-    told = emacs.run("rewrite.el", SOURCE)
+    told = emacs.run("try_rewrite.el", SOURCE)
     assert told["text"].strip() and told["text"] != OLD
     assert told["previews"] > 0
     assert told["shown"] == "\n" + told["text"]

@@ -1,4 +1,4 @@
-;;; rewrite.el --- infill-rewrite as its user meets it -*- lexical-binding: t; -*-
+;;; try_rewrite.el --- infill-rewrite as its user meets it -*- lexical-binding: t; -*-
 
 (require 'infill)
 (require 'infill-rewrite)
@@ -46,4 +46,4 @@
 (infill-test-tell :dropped (if infill--rewrite :json-false t))
 (infill-test-tell :left (infill-test-buffer))
 (infill-test-finish)
-;;; rewrite.el ends here
+;;; try_rewrite.el ends here

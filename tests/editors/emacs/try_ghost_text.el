@@ -1,4 +1,4 @@
-;;; ghost_text.el --- infill-mode as its user meets it -*- lexical-binding: t; -*-
+;;; try_ghost_text.el --- infill-mode as its user meets it -*- lexical-binding: t; -*-
 
 (require 'infill)
 (setq infill-server-command infill-test-command
@@ -90,4 +90,4 @@
   (infill-test-wait-for "the server's end" (not (process-live-p process)))
   (infill-test-tell :exit-status (or (process-exit-status process) -1)))
 (infill-test-finish)
-;;; ghost_text.el ends here
+;;; try_ghost_text.el ends here
