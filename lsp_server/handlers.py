@@ -49,7 +49,10 @@ def initialize(server: InfillServer, params: types.InitializeParams) -> None:
     """Have the session set up from what the client says of itself, once it has its answer."""
     if must_offer_at_once(params):
         server.feature(types.TEXT_DOCUMENT_COMPLETION)(completion)
-    server.open_session(lambda: _new_session(server, params))
+    # An editor may leave out its id, or name one that means nothing in this container.
+    editor_id = params.process_id
+    watched_id = editor_id if editor_id is not None and is_running(editor_id) else None
+    server.open_session(lambda: _new_session(server, params, watched_id))
 
 
 async def initialized(server: InfillServer, params: types.InitializedParams) -> None:
