@@ -4,6 +4,7 @@
 import * as vscode from "vscode";
 
 import { registerDenoising } from "./denoising/register";
+import { CatchUp } from "./ghostText/catchUp";
 import { GhostText } from "./ghostText/provider";
 import { registerRewrite } from "./rewrite/register";
 import { findServer } from "./server/find";
@@ -43,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
     log,
     server,
     ghostText,
+    new CatchUp(server, ghostText),
     new StatusItem(server, ghostText),
     vscode.commands.registerCommand("infill.showLog", () => log.show()),
     vscode.commands.registerCommand("infill.restart", () => server.restart()),

@@ -59,6 +59,7 @@ async def window(browser: Browser, code_server: CodeServer) -> AsyncIterator[VSC
 @pytest_asyncio.fixture(loop_scope="session")
 async def vscode(window: VSCode, request: pytest.FixtureRequest) -> AsyncIterator[VSCode]:
     """The module's window with nothing open and the engine ready; pictured when the test fails."""
+    await window.dismiss_notifications()
     await window.wait_for_status("check")
     yield window
     if request.node.stash.get(CALL_FAILED, True):

@@ -86,13 +86,23 @@ class Screen:
         """Return the messages of all notifications shown."""
         return await self._texts(".notifications-toasts .notification-list-item-message")
 
+    async def dismiss_notifications(self) -> None:
+        """Close all messages."""
+        await self.page.evaluate(
+            "document.querySelectorAll('.notifications-toasts .codicon-notifications-clear')"
+            ".forEach((button) => button.click())"
+        )
+
     async def has_dialog(self) -> bool:
         """Return whether a modal dialog stops everything else."""
         return await self.has(".monaco-dialog-box")
 
     async def quick_pick(self) -> list[str]:
-        """Return the rows of the open picker."""
-        return await self._texts(".quick-input-list .monaco-list-row")
+        """Return the rows of the open picker, none where none is open."""
+        # A closed one stays in the page with its last rows.
+        return await self._texts(
+            '.quick-input-widget:not([style*="display: none"]) .quick-input-list .monaco-list-row'
+        )
 
     async def screenshot(self, name: str) -> Path:
         """Keep a picture among the artefacts; returns its path."""
@@ -191,6 +201,11 @@ class Screen:
         except TimeoutError:
             raise TimeoutError(f"The picker has only {rows}.") from None
         return rows
+
+    async def texts_in(self, selector: str) -> list[str]:
+        """Return the text of each such element as it is laid out, line by line."""
+        found = await self.page.locator(selector).all_inner_texts()
+        return [text.replace("\u00a0", " ") for text in found]
 
     async def _texts(self, selector: str) -> list[str]:
         return await self.page.evaluate(f"infillScreen.texts({json.dumps(selector)})")

@@ -39,6 +39,7 @@ _USER_SETTINGS = {
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
     "editor.suggestOnTriggerCharacters": False,
     "editor.minimap.enabled": False,
+    "diffEditor.useInlineViewWhenSpaceIsLimited": False,
     "editor.fontFamily": "DejaVu Sans Mono",
 }
 

@@ -44,12 +44,4 @@ function M.with_lf(text)
   return (text:gsub('\r\n?', '\n'))
 end
 
---- The program of the command line: the server's own, unless that is started in another way.
----@return string
-function M.program()
-  local config = vim.lsp.config[M.NAME] or {}
-  local program = type(config.cmd) == 'table' and config.cmd[1] or ''
-  return vim.fs.basename(program):find('^infill%-ls') and program or 'infill-ls'
-end
-
 return M

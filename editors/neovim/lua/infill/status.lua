@@ -62,9 +62,10 @@ function M.statusline()
   return 'infill ' .. status.state
 end
 
---- Forget what was there: no server runs any more.
-function M.clear()
-  M.note({ state = 'stopped', message = 'No language server runs.' })
+--- No server runs any more.
+---@param why string a sentence
+function M.clear(why)
+  M.note({ state = 'stopped', message = why })
 end
 
 return M

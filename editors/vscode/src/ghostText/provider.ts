@@ -41,6 +41,8 @@ export class GhostText implements vscode.Disposable {
   /** Why nothing was suggested, each time that the server says so; undefined once something is. */
   readonly onDidWithhold = this.withheldChanged.event;
   private numHeld = 0;
+  /** Whether the next question is the extension's own, in the user's place. */
+  private isOwnQuestion = false;
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -72,17 +74,19 @@ export class GhostText implements vscode.Disposable {
   provide(
     document: vscode.TextDocument,
     cursor: vscode.Position,
-    context: vscode.InlineCompletionContext,
+    asked: vscode.InlineCompletionContext,
     token: vscode.CancellationToken,
   ): vscode.ProviderResult<vscode.InlineCompletionItem[]> {
     const { version } = document;
+    const context = this.isOwnQuestion ? { ...asked, triggerKind: AUTOMATIC } : asked;
+    this.isOwnQuestion = false;
     const question: Question = { document, version, cursor, context, token };
     const client = this.client();
     // 1. Nothing where nothing fits.
     if (client === undefined || !this.server.isRunning || isSilentIn(document)) {
       return undefined;
     }
-    const isInvoked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const isInvoked = context.triggerKind === INVOKE;
     const uri = document.uri.toString();
     const offset = document.offsetAt(cursor);
     const found = reusesTyped(document)
@@ -103,6 +107,14 @@ export class GhostText implements vscode.Disposable {
     }
     // 4. What the server says.
     return this.ask(question, client, isInvoked);
+  }
+
+  /** Has VS Code ask as it does after a key, where keys went unanswered and nothing is shown. */
+  async askAsWhenTyping(): Promise<void> {
+    // Only what is asked by hand makes VS Code ask again at the same place in the same text.
+    this.isOwnQuestion = true;
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    this.isOwnQuestion = false;
   }
 
   dispose(): void {
@@ -246,7 +258,7 @@ export class GhostText implements vscode.Disposable {
   }
 }
 
-const INVOKE = vscode.InlineCompletionTriggerKind.Invoke;
+const { Invoke: INVOKE, Automatic: AUTOMATIC } = vscode.InlineCompletionTriggerKind;
 
 function reusesTyped(document: vscode.TextDocument): boolean {
   return vscode.workspace.getConfiguration("infill", document).get("reuseTyped", true);
