@@ -17,8 +17,6 @@ from .workbench import CLOSE_ALL_KEY, VSCode
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
-CLEAR = "notifications.clearAll"
-
 
 async def test_several_selections_are_too_many(vscode: VSCode) -> None:
     await vscode.open("two_cursors.py", document(OLD))
@@ -28,7 +26,6 @@ async def test_several_selections_are_too_many(vscode: VSCode) -> None:
     await vscode.press("Control+Alt+i")
     await wait_for_message(vscode, "One selection")
     await vscode.press("Escape")
-    await vscode.run(CLEAR)
 
 
 async def test_whoever_thinks_better_of_it_sees_nothing(vscode: VSCode) -> None:
