@@ -59,3 +59,14 @@ test("empty lines at the end are left out where the selection has none", () => {
   assert.equal(textOf("old", "old\n"), "nothing");
   assert.equal(textOf("a\r\nb", "a\nb"), "nothing");
 });
+
+test("a try that comes to the same text says so", () => {
+  const noteOf = (lastText: string | undefined, note: string): string => {
+    const state = answered("old", { applied: false, text: "new", note }, lastText);
+    return state.phase === "offered" ? state.note : state.phase;
+  };
+  assert.equal(noteOf(undefined, ""), "");
+  assert.equal(noteOf("other", "A note."), "A note.");
+  assert.equal(noteOf("new", ""), "The model wrote the same text again.");
+  assert.equal(noteOf("new", "A note."), "The model wrote the same text again. A note.");
+});

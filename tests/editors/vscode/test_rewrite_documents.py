@@ -22,10 +22,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 async def test_another_try_takes_the_place_of_the_one_before(vscode: VSCode) -> None:
     await select_old(vscode, "retried.py")
     await ask(vscode)
-    await offered(vscode)
+    first = await offered(vscode)
+    (before,) = await vscode.texts_in(f"{BOX} .comment-body")
     await vscode.page.locator(f"{BOX} .comment-body a", has_text="Retry").click()
-    await vscode.page.wait_for_selector(f"{BOX} .codicon-loading")
+
+    async def is_another() -> bool:
+        (now,) = await vscode.texts_in(f"{BOX} .comment-body")
+        return now != before and "Accept" in now
+
+    await vscode.wait_until(is_another, "another rewrite is offered")
     text = await offered(vscode)
+    is_told_the_same = "same text" in await vscode.page.locator(BOX).inner_text()
+    assert is_told_the_same == (text == first)
     await vscode.page.locator(f"{BOX} .comment-body a", has_text="Accept").click()
     await wait_until_gone(vscode)
     assert await vscode.save() == document(text)

@@ -42,8 +42,17 @@ export function previewed(state: RewriteState, preview: RewritePreview): Rewrite
   return { phase: "running", text, settledLength, numSteps: state.numSteps + 1 };
 }
 
-/** The state once the request is answered; `oldText` is what the selection holds. */
-export function answered(oldText: string, answer: RewriteAnswer | null): RewriteState {
+const SAME_AGAIN = "The model wrote the same text again.";
+
+/**
+ * The state once the request is answered; `oldText` is what the selection holds, `lastText` what
+ * was offered before this try.
+ */
+export function answered(
+  oldText: string,
+  answer: RewriteAnswer | null,
+  lastText?: string,
+): RewriteState {
   const text = endingAs(oldText, answer?.text ?? "");
   if (text === "") {
     return { phase: "nothing", reason: answer?.reason || NO_REASON };
@@ -51,7 +60,8 @@ export function answered(oldText: string, answer: RewriteAnswer | null): Rewrite
   if (isSameText(text, oldText)) {
     return { phase: "nothing", reason: "The model would leave the selection as it is." };
   }
-  return { phase: "offered", text, note: answer?.note ?? "" };
+  const notes = [text === lastText ? SAME_AGAIN : "", answer?.note ?? ""];
+  return { phase: "offered", text, note: notes.filter((note) => note).join(" ") };
 }
 
 /** Without the empty lines a model ends with where the selection has none: they would add up. */

@@ -14,6 +14,7 @@ import {
 import type { Server } from "../server";
 import { actionsIn } from "./actions";
 import { rewriteMarkdown } from "./diffMarkdown";
+import { failureText } from "./failure";
 import { isSameText, type LineEnding, withLineEnding } from "./lineEndings";
 import type { Target } from "./order";
 import { Marks } from "./marks";
@@ -47,6 +48,7 @@ export class RewriteSession {
   private readonly marks: Marks;
   private readonly show = new Throttle<RewriteState>(SHOW_EVERY_MS, (state) => this.draw(state));
   private numRetries = 0;
+  private lastText: string | undefined;
   private request: Promise<void> | undefined;
   private isOver = false;
   private isApplying = false;
@@ -190,11 +192,13 @@ export class RewriteSession {
         arguments: [this.order()],
       });
       if (!this.isOver) {
-        this.become(answered(this.oldText, answer));
+        const state = answered(this.oldText, answer, this.lastText);
+        this.lastText = state.phase === "offered" ? state.text : this.lastText;
+        this.become(state);
         this.show.flush();
       }
     } catch (error) {
-      this.end(error instanceof Error ? error.message : String(error));
+      this.end(failureText(error));
     } finally {
       this.request = undefined;
     }
