@@ -1,18 +1,31 @@
 # Two commands do everything: `make demo` and `make test`. Both install what they need into .venv
-# on their first run and start in seconds afterwards.
+# on their first run and start in seconds afterwards. What real editors need is kept in the user's
+# cache (tests/editors/system_packages.py says where).
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INSTALL_INPUTS := pyproject.toml constraints.txt
 
-.PHONY: demo test lint format clean
+EXTENSION := editors/vscode
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(EXTENSION)
+
+.PHONY: demo test test-editors vsix lint format clean
 
 demo: .venv/.installed
 	@$(BIN)/infill-ls demo
 
 test: .venv/.installed-dev lint
 	@$(BIN)/python -m pytest
+
+# Only what runs in real editors: VS Code in a browser, Neovim, Emacs.
+test-editors: .venv/.installed-dev
+	@$(BIN)/python -m pytest tests/editors
+
+# The VS Code extension, packed: editors/vscode/dist/infill-ls.vsix
+vsix: .venv/.installed-dev $(EXTENSION)/node_modules/.package-lock.json
+	@$(NPM) run check
+	@$(NPM) run package
 
 lint: .venv/.installed-dev
 	@$(BIN)/ruff check
@@ -24,7 +37,7 @@ format: .venv/.installed-dev
 	@$(BIN)/ruff format
 
 clean:
-	rm -rf .venv build *.egg-info kernels/*.egg-info
+	rm -rf .venv build *.egg-info kernels/*.egg-info $(EXTENSION)/node_modules $(EXTENSION)/dist
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
@@ -39,4 +52,8 @@ clean:
 .venv/.installed-dev: .venv/.installed
 	@echo "Installing what the tests need (once) ..."
 	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(EXTENSION)/node_modules/.package-lock.json: $(EXTENSION)/package-lock.json
+	@$(NPM) ci --no-progress
 	@touch $@

@@ -18,10 +18,10 @@ from infill_engine.process_state import (
     EngineState,
     find_process,
     hold_lock,
-    own_version,
     read_state,
     remove_state,
 )
+from infill_engine.version import VERSION
 
 if TYPE_CHECKING:
     import psutil
@@ -149,7 +149,7 @@ def _find_usable(restart_failed: bool) -> EngineAddress | None:
     if found is None:
         return None
     state, health = found
-    if _version_key(state.version) < _version_key(own_version()):
+    if _version_key(state.version) < _version_key(VERSION):
         return None
     if restart_failed and health.status == "failed":
         return None
@@ -201,7 +201,7 @@ def _require_same_version(url: str, version: str) -> None:
     Raises:
         ConfigError: major or minor version differ.
     """
-    ours = own_version()
+    ours = VERSION
     if _version_key(version)[:2] != _version_key(ours)[:2]:
         raise ConfigError(
             f"The engine at {url} is of version {version}, this infill-ls of {ours}. Install the "

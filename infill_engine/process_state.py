@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_log_path, user_runtime_path, user_state_path
 
 from infill_engine.api import ConfigError, EngineUnavailable
+from infill_engine.version import VERSION
 
 RUNTIME_DIR_VARIABLE = "INFILL_LS_RUNTIME_DIR"
 """Environment variable that names another folder: for tests, and for several engines at once."""
@@ -160,15 +160,7 @@ def remove_state(pid: int | None = None) -> None:
 def own_state(port: int, token: str, model: str) -> EngineState:
     """Describe the calling process as an engine."""
     process = psutil.Process()
-    return EngineState(process.pid, process.create_time(), port, token, model, own_version())
-
-
-def own_version() -> str:
-    """Return the version of the installed infill-ls, "0" when it is not installed."""
-    try:
-        return metadata.version(_APP_NAME)
-    except metadata.PackageNotFoundError:
-        return "0"
+    return EngineState(process.pid, process.create_time(), port, token, model, VERSION)
 
 
 def find_process(state: EngineState) -> psutil.Process | None:

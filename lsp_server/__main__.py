@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 
 from lsp_server.log_level import LOG_LEVELS, set_up_logging
-from lsp_server.server import create_server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,9 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     protocol_out = sys.stdout.buffer
     # A stray print would end the connection: LSP owns stdout.
     sys.stdout = sys.stderr
+    # All classes and code are there to stay: collections that walk over them while they are made
+    # take 30 ms, and one later 24 ms.
+    gc.disable()
+    from lsp_server.server import create_server
+
     server = create_server()
-    # All classes and code are there to stay: a collection that walks over them takes 24 ms.
     gc.freeze()
+    gc.enable()
     server.start_io(sys.stdin.buffer, protocol_out)
     return 0
 

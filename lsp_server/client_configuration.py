@@ -3,22 +3,25 @@
 Only what the client says it can. Knows nothing of what the settings are.
 """
 
+from typing import TYPE_CHECKING
+
 from lsprotocol import types
 
 from lsp_server.protocol import InfillServer
-from lsp_server.settings.project_file import FILE_NAME
-from lsp_server.settings.pulled import AskClient, Scope
+
+if TYPE_CHECKING:
+    from lsp_server.settings.pulled import AskClient, Scope
 
 SECTION = "infill"
 
 
-def how_to_ask(server: InfillServer) -> AskClient | None:
+def how_to_ask(server: InfillServer) -> "AskClient | None":
     """Return what asks the client for its section "infill"; None when it can not be asked."""
     workspace = server.client_capabilities.workspace
     if workspace is None or not workspace.configuration:
         return None
 
-    async def ask(scope: Scope) -> object:
+    async def ask(scope: "Scope") -> object:
         item = types.ConfigurationItem(scope_uri=scope, section=SECTION)
         answer = await server.workspace_configuration_async(types.ConfigurationParams([item]))
         return answer[0] if answer else None
@@ -41,6 +44,8 @@ def watch_settings(server: InfillServer) -> None:
             types.Registration("configuration", types.WORKSPACE_DID_CHANGE_CONFIGURATION)
         )
     if files is not None and files.dynamic_registration:
+        from lsp_server.settings.project_file import FILE_NAME
+
         options = types.DidChangeWatchedFilesRegistrationOptions(
             [types.FileSystemWatcher(glob_pattern=f"**/{FILE_NAME}")]
         )

@@ -14,7 +14,6 @@ from infill_engine.api import InfillError
 from lsp_server.context import position_kind
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import build_request, gap_at, selected_item
-from lsp_server.settings import ServerSettings
 from lsp_server.speaking.gap import Gap
 from lsp_server.speaking.neighbours import Remembered
 from lsp_server.speaking.outcomes import Answer, Ask, Situation
@@ -24,6 +23,7 @@ from lsp_server.suggestion import OnUpdate, suggest
 
 if TYPE_CHECKING:
     from lsp_server.protocol import InfillServer
+    from lsp_server.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _situation(
     server: "InfillServer",
     document: OpenDocument,
     params: types.InlineCompletionParams,
-    settings: ServerSettings,
+    settings: "ServerSettings",
 ) -> Situation:
     session, position = server.session, params.position
     view = document.gap_view(*document.locate(position.line, position.character, session.encoding))
@@ -93,7 +93,7 @@ class _Asking:
     document: OpenDocument
     position: types.Position
     situation: Situation
-    settings: ServerSettings
+    settings: "ServerSettings"
     on_update: OnUpdate | None
 
     async def run(self, ask: Ask) -> Answer | Withheld:
@@ -150,7 +150,7 @@ def _joins_words(place: Gap, text: str) -> bool:
     return is_word_char(place.prefix[-1:]) and is_word_char(text[:1])
 
 
-def _policy(settings: ServerSettings) -> SpeakingPolicy:
+def _policy(settings: "ServerSettings") -> SpeakingPolicy:
     return SpeakingPolicy(
         in_comments=settings.in_comments,
         in_strings=settings.in_strings,
@@ -160,7 +160,7 @@ def _policy(settings: ServerSettings) -> SpeakingPolicy:
     )
 
 
-def _wait_ms(ask: Ask, situation: Situation, settings: ServerSettings) -> float:
+def _wait_ms(ask: Ask, situation: Situation, settings: "ServerSettings") -> float:
     """How long to wait for another key: what the rhythm suggests, within what the user set."""
     if situation.is_invoked:
         return 0.0

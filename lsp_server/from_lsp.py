@@ -7,6 +7,7 @@ request is answered. Step 2 of the way from keystroke to ghost text.
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types
@@ -16,8 +17,10 @@ from infill_engine.api import InfillRequest, Snippet
 from lsp_server.context import FillMode, fill_mode
 from lsp_server.documents import OpenDocument, TextEdit
 from lsp_server.positions import PositionEncoding
-from lsp_server.settings import ServerSettings
 from lsp_server.speaking.gap import Gap, Selected
+
+if TYPE_CHECKING:
+    from lsp_server.settings import ServerSettings
 
 SIDE_CHARS = 200_000
 """Characters sent on each side of the cursor, at most, cut at a line: far more than any token
@@ -141,7 +144,7 @@ def build_request(
     place: Gap,
     is_invoked: bool,
     encoding: PositionEncoding,
-    settings: ServerSettings,
+    settings: "ServerSettings",
     workspace_folders: Sequence[str],
     snippets: tuple[Snippet, ...] = (),
 ) -> InfillRequest:

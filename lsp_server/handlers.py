@@ -7,7 +7,7 @@ Knows nothing of the transport, of HTTP or of models.
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidRequest
@@ -15,18 +15,23 @@ from pygls.exceptions import JsonRpcInvalidRequest
 from infill_engine.api import InfillUpdate
 from lsp_server.client_configuration import how_to_ask, watch_settings
 from lsp_server.completing import complete
-from lsp_server.completion_fallback import as_inline, completion_list, offer_completions
+from lsp_server.completion_fallback import (
+    as_inline,
+    completion_list,
+    must_offer_at_once,
+    offer_completions,
+    word_before,
+)
 from lsp_server.documents import OpenDocument
 from lsp_server.from_lsp import edits_from_changes
 from lsp_server.infill_link import connect_with
 from lsp_server.log_level import set_up_logging
 from lsp_server.messages import InlineCompletionParams, StreamParams
+from lsp_server.parent_watch import is_running
 from lsp_server.positions import PositionEncoding
 from lsp_server.protocol import InfillServer
 from lsp_server.rewrite.action import rewrite_actions
 from lsp_server.rewrite.order import RewriteRefused, read_order
-from lsp_server.session import Session
-from lsp_server.settings import SettingsSources
 from lsp_server.speaking.outcomes import Answer
 from lsp_server.speaking.reasons import Withheld
 from lsp_server.speaking.request_log import RequestLog, request_log_file
@@ -34,28 +39,20 @@ from lsp_server.streaming import PartialResults, UpdateStream, work_done
 from lsp_server.suggestion import OnUpdate
 from lsp_server.to_lsp import completions_of, inline_completions, replaces_from_line_start
 
+if TYPE_CHECKING:
+    from lsp_server.session import Session
+
 logger = logging.getLogger(__name__)
 
 
 def initialize(server: InfillServer, params: types.InitializeParams) -> None:
-    """Set up the session from what the client says of itself."""
-    sources = SettingsSources(
-        params.initialization_options,
-        server.workspace_folder_uris,
-        lambda problems: _report_problems(server, problems),
-        how_to_ask(server),
-    )
-    encoding = server.workspace.position_encoding or types.PositionEncodingKind.Utf16
-    server.session = Session(
-        sources=sources,
-        encoding=cast(PositionEncoding, str(getattr(encoding, "value", encoding))),
-        make_connect=connect_with,
-        notify=server.notify_status,
-        folder_uris=server.workspace_folder_uris,
-        log=RequestLog(request_log_file()).write,
-        replaces_from_line_start=replaces_from_line_start(params.client_info),
-    )
-    server.session.end_with_parent(params.process_id)
+    """Have the session set up from what the client says of itself, once it has its answer."""
+    if must_offer_at_once(params):
+        server.feature(types.TEXT_DOCUMENT_COMPLETION)(completion)
+    # An editor may leave out its id, or name one that means nothing in this container.
+    editor_id = params.process_id
+    watched_id = editor_id if editor_id is not None and is_running(editor_id) else None
+    server.open_session(lambda: _new_session(server, params, watched_id))
 
 
 async def initialized(server: InfillServer, params: types.InitializedParams) -> None:
@@ -165,10 +162,13 @@ async def completion(
     server: InfillServer, params: types.CompletionParams
 ) -> types.CompletionList | None:
     """Answer with the same text as an item of the completion menu, where that is wished."""
-    settings = await server.session.settings_for(params.text_document.uri)
-    if not settings.completion_fallback:
+    session, uri = server.session, params.text_document.uri
+    settings, document = await session.settings_for(uri), session.documents.get(uri)
+    if not settings.completion_fallback or document is None:
         return None
-    return completion_list(await complete(server, as_inline(params)), params)
+    typed = word_before(document, params.position, session.encoding)
+    answer = await complete(server, as_inline(params))
+    return completion_list(answer, params, typed, session.encoding)
 
 
 async def stream(
@@ -246,6 +246,33 @@ async def code_action(
 def status(server: InfillServer, params: object) -> dict[str, Any]:
     """Answer `infill/status` with the engine's state, for an editor that asks."""
     return asdict(server.session.engine.status)
+
+
+def _new_session(
+    server: InfillServer, params: types.InitializeParams, watched_id: int | None
+) -> "Session":
+    from lsp_server.session import Session
+    from lsp_server.settings import SettingsSources
+
+    sources = SettingsSources(
+        params.initialization_options,
+        server.workspace_folder_uris,
+        lambda problems: _report_problems(server, problems),
+        how_to_ask(server),
+    )
+    encoding = server.workspace.position_encoding or types.PositionEncodingKind.Utf16
+    session = Session(
+        sources=sources,
+        encoding=cast(PositionEncoding, str(getattr(encoding, "value", encoding))),
+        make_connect=connect_with,
+        notify=server.notify_status,
+        folder_uris=server.workspace_folder_uris,
+        log=RequestLog(request_log_file()).write,
+        replaces_from_line_start=replaces_from_line_start(params.client_info),
+    )
+    if watched_id is not None:
+        session.end_with(watched_id)
+    return session
 
 
 def _follow_settings(server: InfillServer) -> None:

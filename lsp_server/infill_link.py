@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from lsp_server.engine_connection import Connect, EngineLink, Report
-from lsp_server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from infill_client.client import EngineClient
     from infill_client.settings import EngineSettings
+    from lsp_server.settings import ServerSettings
 
 Result = TypeVar("Result")
 
 
-def connect_with(settings: ServerSettings) -> Connect:
+def connect_with(settings: "ServerSettings") -> Connect:
     """Return what connects to the engine that the settings name, or else to the user's own."""
     num_attempts = 0
 
@@ -54,7 +54,7 @@ def connect_with(settings: ServerSettings) -> Connect:
     return connect
 
 
-def _engine_settings(settings: ServerSettings) -> "EngineSettings":
+def _engine_settings(settings: "ServerSettings") -> "EngineSettings":
     from infill_client.settings import read_settings
 
     chosen = read_settings()

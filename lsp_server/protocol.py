@@ -4,6 +4,7 @@ Documents are mirrored by documents.py alone; a malformed, early or late request
 error message carries text of a user's. Knows nothing of what any handler does.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class InfillProtocol(LanguageServerProtocol):
 
     def __init__(self, server: "InfillServer", converter: "Converter") -> None:
         super().__init__(server, converter)
+        self._infill_server = server
         # pygls' own mirror splits lines where LSP does not, and every edit would be paid for twice.
         for method in (
             types.TEXT_DOCUMENT_DID_OPEN,
@@ -56,7 +58,7 @@ class InfillProtocol(LanguageServerProtocol):
     def handle_message(self, message: Any) -> None:
         """Refuse what comes before `initialize` or after `shutdown`; pygls fails or is silent."""
         method, request_id = getattr(message, "method", ""), getattr(message, "id", None)
-        is_early = not hasattr(self._server, "session") and method not in _ALWAYS_ALLOWED
+        is_early = not self._infill_server.is_initialized and method not in _ALWAYS_ALLOWED
         is_late = self._shutdown and method != types.EXIT
         if method and (is_early or is_late):
             if request_id is not None:
@@ -79,12 +81,9 @@ class InfillServer(LanguageServer):
     """The server object every handler gets first.
 
     Attributes:
-        session: state of the connection; set by the handler of `initialize`.
         rewriting: rewrites of selections.
         offers_completions: whether the client has been told to ask for completions.
     """
-
-    session: "Session"
 
     def __init__(
         self,
@@ -99,6 +98,29 @@ class InfillServer(LanguageServer):
         )
         self.rewriting = Rewriting(self)
         self.offers_completions = False
+        self._make_session: Callable[[], Session] | None = None
+        self._session: Session | None = None
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the client has said who it is."""
+        return self._make_session is not None
+
+    @property
+    def session(self) -> "Session":
+        """State of the connection, made when it is first asked for; see `open_session`."""
+        if self._session is None:
+            assert self._make_session is not None, "messages before `initialize` are refused"
+            self._session = self._make_session()
+        return self._session
+
+    def open_session(self, make: "Callable[[], Session]") -> None:
+        """Take what makes the session, which is done as soon as `initialize` is answered.
+
+        Not before: the classes of the settings take 0.1 s to import, which nobody need wait for.
+        """
+        self._make_session = make
+        asyncio.get_running_loop().call_soon(lambda: self.session)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Tell the client that a message failed, by the kind of error: its text may hold code."""

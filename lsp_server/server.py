@@ -3,10 +3,9 @@
 Knows nothing of what the methods do; that is handlers.py.
 """
 
-from importlib.metadata import version
-
 from lsprotocol import types
 
+from infill_engine.version import VERSION
 from lsp_server import handlers
 from lsp_server.messages import INFILL_DID_PARTIALLY_ACCEPT, INFILL_DID_SHOW, INFILL_STREAM
 from lsp_server.protocol import INFILL_STATUS, InfillServer
@@ -16,7 +15,7 @@ from lsp_server.to_lsp import ACCEPTED_COMMAND
 
 def create_server() -> InfillServer:
     """Build the server with every method registered, ready to be started on a transport."""
-    server = InfillServer(version("infill-ls"))
+    server = InfillServer(VERSION)
     register = server.feature
 
     register(types.INITIALIZE)(handlers.initialize)

@@ -15,7 +15,7 @@ from lsp_server.documents import DocumentStore, OpenDocument
 from lsp_server.engine_connection import Connect, EngineConnection, EngineStatus
 from lsp_server.from_lsp import relative_path
 from lsp_server.idle_parsing import IdleParsing
-from lsp_server.parent_watch import call_when_gone, is_running
+from lsp_server.parent_watch import call_when_gone
 from lsp_server.positions import PositionEncoding
 from lsp_server.request_queue import RequestQueue
 from lsp_server.settings import ServerSettings, SettingsSources
@@ -95,16 +95,10 @@ class Session:
         self._parent_watch: asyncio.Task[None] | None = None
         self.engine = self._new_engine()
 
-    def end_with_parent(self, process_id: int | None) -> None:
-        """End this process when the editor's is gone.
-
-        An editor may leave out its id, or name one that means nothing in this container.
-        """
-        if process_id is not None and is_running(process_id):
-            # Nothing here needs saving, and stdin may never end: no orderly way out is left.
-            self._parent_watch = asyncio.ensure_future(
-                call_when_gone(process_id, lambda: os._exit(1))
-            )
+    def end_with(self, process_id: int) -> None:
+        """End this process when that one, the editor's, is gone, or is gone already."""
+        # Nothing here needs saving, and stdin may never end: no orderly way out is left.
+        self._parent_watch = asyncio.ensure_future(call_when_gone(process_id, lambda: os._exit(1)))
 
     def start_engine(self) -> None:
         """Have the engine ready before the first request, unless suggestions are off."""

@@ -5,20 +5,23 @@ Knows nothing of LSP's methods or of where in the document the cursor stands.
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from pygls.uris import to_fs_path
 
 from lsp_server.documents import OpenDocument
-from lsp_server.settings import ServerSettings
 from lsp_server.speaking.exclusions import Exclusions
 from lsp_server.speaking.read_only import why_read_only
 from lsp_server.speaking.reasons import Withheld
 
+if TYPE_CHECKING:
+    from lsp_server.settings import ServerSettings
+
 
 def why_withheld(
     document: OpenDocument,
-    settings: ServerSettings,
+    settings: "ServerSettings",
     folder_uris: Sequence[str],
     exclusions: Exclusions,
 ) -> Withheld | None:
@@ -46,7 +49,7 @@ def why_withheld(
 
 
 def why_excluded(
-    uri: str, settings: ServerSettings, folder_uris: Sequence[str], exclusions: Exclusions
+    uri: str, settings: "ServerSettings", folder_uris: Sequence[str], exclusions: Exclusions
 ) -> str | None:
     """Why the file is secret, ignored or generated; None when it is none of these."""
     folders = [path for folder in folder_uris if (path := to_fs_path(folder))]

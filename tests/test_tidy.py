@@ -26,6 +26,7 @@ WITHOUT_TORCH = (
     "infill_engine.wire",
     "infill_engine.process_state",
     "infill_engine.model_choice",
+    "infill_engine.version",
 )
 ALLOWED_OF_OURS: dict[str, tuple[str, ...]] = {
     "infill_kernels": (),

@@ -1,1 +1,1 @@
-"""Benchmarks in real editors: what is measured is what a user sees."""
+"""What somebody who types sees in a real editor, and when."""

@@ -41,15 +41,13 @@ Read when the server starts: see `infill-restart'."
 (defvar infill--starts nil "When the server was started lately, newest first.")
 (defvar infill--has-given-up nil "Non-nil when no more starts are tried.")
 (defvar infill-status '(:state "stopped" :message "")
-  "What the server told last: a property list with :state and :message.")
+  "What the server told last: a property list with :state, :message and :percent.")
 (defvar infill-status-functions nil
   "Called with `infill-status' when it has changed.")
 (defvar infill-connected-functions nil
   "Called with a new connection, before anything else is sent.")
 (defvar infill-notification-functions nil
   "Called with the method, a symbol, and the parameters of a notification.")
-(defvar infill-apply-edit-function #'ignore
-  "Called with a WorkspaceEdit; returns whether it was applied.")
 
 (defun infill-connection ()
   "Return the running connection, starting the server if need be.
@@ -61,17 +59,21 @@ Nil when that can not be; the user has been told why, once."
   infill--connection)
 
 (defun infill-running-p ()
-  "Return non-nil when the server runs; unlike `infill-connection' start nothing."
+  "Return non-nil for a running server; unlike `infill-connection' start nothing."
   (and infill--connection (jsonrpc-running-p infill--connection)))
 
 (defun infill-stop ()
-  "End the server.  The engine ends by itself when nothing uses it for long."
+  "End the server.  The engine ends by itself after a long idle time."
   (interactive)
   (when (infill-running-p)
     (let ((connection infill--connection))
       (setq infill--connection nil)
       (ignore-errors (jsonrpc-request connection :shutdown nil :timeout 2)
                      (jsonrpc-notify connection :exit nil))
+      ;; `jsonrpc-shutdown' would kill it at once, in the midst of writing its counters.
+      (with-timeout (2)
+        (while (jsonrpc-running-p connection)
+          (accept-process-output nil 0.02)))
       (jsonrpc-shutdown connection)))
   (infill--set-status "stopped" ""))
 
@@ -92,8 +94,11 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
       (push now infill--starts)
       (condition-case err
           (infill--connect)
-        (error (setq infill--connection nil)
-               (infill--give-up "The server did not start: %s" (error-message-string err))))))))
+        ((error quit)
+         (let ((connection infill--connection))
+           (setq infill--connection nil)
+           (when connection (ignore-errors (jsonrpc-shutdown connection))))
+         (infill--give-up "The server did not start: %s" (error-message-string err))))))))
 
 (defun infill--give-up (format-string &rest arguments)
   "Tell the user by FORMAT-STRING and ARGUMENTS, once, and try no more."
@@ -122,7 +127,7 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
          :rootUri nil
          ;; Columns are counted in characters, as Emacs does.
          :capabilities '(:general (:positionEncodings ["utf-32"])
-                         :workspace (:applyEdit t :workspaceFolders t)
+                         :workspace (:workspaceFolders t)
                          :textDocument (:inlineCompletion (:dynamicRegistration :json-false)))
          :initializationOptions (or infill-settings (make-hash-table))
          :workspaceFolders [])
@@ -151,18 +156,15 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
   "Take note of the notification METHOD with PARAMETERS."
   (pcase method
     ('infill/status
-     (infill--set-status (plist-get parameters :state) (plist-get parameters :message)))
+     (infill--set-status (plist-get parameters :state) (plist-get parameters :message)
+                         (plist-get parameters :percent)))
     ('window/showMessage
      (message "%s" (plist-get parameters :message)))
     (_ (run-hook-with-args 'infill-notification-functions method parameters))))
 
-(defun infill--on-request (_connection method parameters)
-  "Answer the server's request METHOD with PARAMETERS."
-  (pcase method
-    ('workspace/applyEdit
-     (list :applied (if (funcall infill-apply-edit-function (plist-get parameters :edit))
-                        t :json-false)))
-    (_ (jsonrpc-error :code -32601 :message (format "%s is not known here" method)))))
+(defun infill--on-request (_connection method _parameters)
+  "Refuse the server's request METHOD: nothing was said to be possible."
+  (jsonrpc-error :code -32601 :message (format "%s is not known here" method)))
 
 (defun infill--on-shutdown (connection)
   "Take note that the process of CONNECTION has ended."
@@ -170,9 +172,9 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
     (setq infill--connection nil)
     (infill--set-status "stopped" "The server has ended.")))
 
-(defun infill--set-status (state message)
-  "Set `infill-status' to STATE and MESSAGE, and tell of it."
-  (setq infill-status (list :state state :message message))
+(defun infill--set-status (state message &optional percent)
+  "Set `infill-status' to STATE, MESSAGE and PERCENT, and tell of it."
+  (setq infill-status (list :state state :message message :percent percent))
   (run-hook-with-args 'infill-status-functions infill-status))
 
 (add-hook 'kill-emacs-hook #'infill-stop)

@@ -139,12 +139,12 @@ Opens the document if the server does not know it.  Nil without a server."
           (url-hexify-string name url-path-allowed-chars)))
 
 (defun infill--language-id ()
-  "Return what LSP calls the language of this buffer's major mode."
+  "Return LSP's name for the language of this buffer's major mode."
   (let ((name (replace-regexp-in-string "\\(-ts\\)?-mode\\'" "" (symbol-name major-mode))))
     (or (cdr (assoc name infill-language-ids)) name)))
 
 (defun infill--forget-folders (&rest _)
-  "A new connection knows no folders."
+  "Forget the folders told: a new connection knows none."
   (setq infill--folders nil))
 
 (add-hook 'infill-connected-functions #'infill--forget-folders)

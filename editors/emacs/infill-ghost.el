@@ -51,20 +51,20 @@
     (infill--move-on num-chars)))
 
 (defun infill-ghost-word-length ()
-  "Return how many characters the first word of what is shown has, with what is before it."
+  "Return the length of the first word shown, with blanks before it."
   (string-match "\\`[[:space:]\n]*\\(?:[[:alnum:]_]+\\|[^[:alnum:]_[:space:]\n]+\\|\\'\\)"
                 infill--ghost)
   (match-end 0))
 
 (defun infill-ghost-line-length ()
-  "Return how many characters the first line of what is shown has.
+  "Return the length of the first line of what is shown.
 At a line's end that is the next line, with the line break before it."
   (string-match "\\`\n*[^\n]*" infill--ghost)
   (match-end 0))
 
 (defun infill-ghost-after-change (beg end num-replaced)
-  "Adapt to a change: text from BEG to END for NUM-REPLACED characters.
-What was typed as suggested is taken from it; after anything else nothing is shown."
+  "Adapt to the change to the text from BEG to END, NUM-REPLACED characters before.
+What is typed as suggested is taken from it; anything else ends it."
   (when (and infill--overlay (not infill--accepting))
     (let ((typed (buffer-substring-no-properties beg end)))
       (if (and (zerop num-replaced)

@@ -57,6 +57,7 @@ The server waits for the rhythm of typing by itself."
 (defvar-local infill--asked nil "Place of the newest request: (TOKEN TICK POINT).")
 (defvar-local infill--seen-tick nil "The buffer as it was after the last command.")
 (defvar-local infill--command nil "What the server wants run when the text is accepted.")
+(defvar infill--why nil "Why the last request came to nothing, a sentence of the server's.")
 (defvar infill--last-token 0 "Number of the newest request.")
 
 ;;;###autoload
@@ -149,8 +150,9 @@ The server waits for the rhythm of typing by itself."
                (or (/= (point) (overlay-start infill--overlay)) (infill--is-quiet)))
       (infill-ghost-clear))
     (cond
+     ;; While a request is under way, what is shown is but the beginning of its answer.
+     ((and is-changed (or infill--asked (not (infill-ghost-text)))) (infill--ask-soon))
      ((infill-ghost-text))
-     (is-changed (infill--ask-soon))
      ((and infill--asked (/= (point) (nth 2 infill--asked)))
       (infill--forget-request)))))
 
@@ -193,24 +195,26 @@ IS-INVOKED when the user asked and should hear that there is nothing."
     (lambda ()
       (setq infill--asked nil)
       (if (zerop (length items))
-          (when is-invoked (message "Nothing to suggest here"))
+          (when is-invoked (message "Nothing suggested. %s" (or infill--why "")))
         (let* ((item (elt items 0)) (text (plist-get item :insertText)))
-          (setq infill--command (plist-get item :command))
-          (infill-ghost-show text)
-          (jsonrpc-notify infill--connection :infill/didShow (make-hash-table)))))))
+          ;; What is shown is only ever extended.
+          (when (string-prefix-p (or (infill-ghost-text) "") text)
+            (setq infill--command (plist-get item :command))
+            (infill-ghost-show text)
+            (jsonrpc-notify infill--connection :infill/didShow (make-hash-table))))))))
 
 (defun infill--on-update (method parameters)
   "Show early what is sure of a suggestion: METHOD infill/update with PARAMETERS."
   (when (eq method 'infill/update)
     (let ((stable (or (plist-get parameters :stable) ""))
           (token (plist-get parameters :token)))
+      (setq infill--why (plist-get parameters :message))
       (unless (or (string-empty-p stable) (eq t (plist-get parameters :done)))
         (dolist (buffer (buffer-list))
           (let ((place (buffer-local-value 'infill--asked buffer)))
             (when (and place (equal token (car place)))
               (infill--at place buffer
                 (lambda ()
-                  ;; Only ever more of the same.
                   (when (string-prefix-p (or (infill-ghost-text) "") stable)
                     (infill-ghost-show stable)))))))))))
 
@@ -247,13 +251,15 @@ IS-INVOKED when the user asked and should hear that there is nothing."
   (and (invisible-p (point)) t))
 
 (defun infill--lighter ()
-  "Return what the mode line says."
+  "Return the mode line's word on the server."
   (pcase (plist-get infill-status :state)
     ("ready" " infill")
-    ("starting" " infill…")
+    ("starting" (format " infill…%s" (or (plist-get infill-status :percent) "")))
     (state (format " infill:%s" state))))
 
-(add-to-list 'minor-mode-map-alist (cons 'infill--overlay infill-active-map))
+(defvar infill--keys `((infill--overlay . ,infill-active-map))
+  "Has the keys of a suggestion go before those of other modes while one is shown.")
+(add-to-list 'emulation-mode-map-alists 'infill--keys)
 (add-hook 'infill-notification-functions #'infill--on-update)
 
 (provide 'infill)

@@ -33,11 +33,11 @@ from infill_engine.api import (
     RequestInvalid,
     RequestTooLarge,
 )
-from infill_engine.process_state import own_version
 from infill_engine.server.engine_worker import EngineWorker
 from infill_engine.server.metrics import EngineMetrics
 from infill_engine.server.options import ServerOptions
 from infill_engine.server.request_queue import InfillJob, JobEvent
+from infill_engine.version import VERSION
 from infill_engine.wire import (
     EngineHealth,
     error_to_json,
@@ -97,7 +97,7 @@ def build_app(
             status=state.status,
             why=state.why,
             code=state.code,
-            version=own_version(),
+            version=VERSION,
             model=options.model,
             stage=state.stage,
             fraction=state.fraction,

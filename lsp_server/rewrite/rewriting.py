@@ -15,10 +15,10 @@ from lsp_server.from_lsp import relative_path, text_of_range
 from lsp_server.postprocess.line_endings import line_ending_of, with_line_ending
 from lsp_server.rewrite.order import RewriteOrder, RewriteRefused
 from lsp_server.rewrite.preview import Preview
-from lsp_server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from lsp_server.protocol import InfillServer
+    from lsp_server.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ class Rewriting:
             self._server, order, version, session.encoding, f"infill-rewrite-{self._num_started}"
         )
         key = f"rewrite {order.uri}"
-        await preview.begin(lambda: session.queue.supersede(key))
+        if order.apply:  # else the plugin that asked shows how it goes
+            await preview.begin(lambda: session.queue.supersede(key))
         text, outcome = "", "cancelled"
         try:
             result = await session.queue.run(key, lambda: self._ask(request, preview))
@@ -97,7 +98,7 @@ class Rewriting:
         self._server.session.queue.supersede(f"rewrite {uri}")
 
     def _request(
-        self, document: OpenDocument, order: RewriteOrder, settings: ServerSettings
+        self, document: OpenDocument, order: RewriteOrder, settings: "ServerSettings"
     ) -> InfillRequest:
         session = self._server.session
         prefix, selection, suffix = text_of_range(document, order.range, session.encoding)

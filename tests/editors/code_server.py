@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .node import NODE, NODE_VERSION, run_npm
+from .node import NODE, NODE_VERSION, NpmFailed, run_npm
 from .system_packages import CACHE, NotInstallable, ensure_debian_packages
 
 _MANIFEST = Path(__file__).parent / "vscode" / "code_server"
@@ -58,7 +58,10 @@ def _install(folder: Path) -> None:
         building.mkdir()
         for name in _MANIFEST_FILES:
             shutil.copy(_MANIFEST / name, building)
-        run_npm(building, "ci", "--no-progress")
+        try:
+            run_npm(building, "ci", "--no-progress")
+        except NpmFailed as failed:
+            raise NotInstallable(f"code-server was not installed: {failed}") from failed
         _check(building / _PACKAGE)
         building.rename(folder)
 

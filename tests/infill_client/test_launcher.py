@@ -139,7 +139,7 @@ def test_an_engine_elsewhere_of_another_version_is_refused(
 ) -> None:
     there = ensure_engine(scripted())
     version = launcher.fetch_health(there).version
-    monkeypatch.setattr(launcher, "own_version", lambda: ours)
+    monkeypatch.setattr(launcher, "VERSION", ours)
     settings = EngineSettings(url=there.url, token=there.token)
     if is_refused:
         with pytest.raises(ConfigError, match=f"pip install infill-ls=={version}"):

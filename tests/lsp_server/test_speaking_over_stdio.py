@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from lsp_server.completion_fallback import must_offer_at_once
 from lsp_server.speaking.recording import read_recording
 
 from .editor import URI, Editor, options_for, running_editor, wait_until
@@ -184,6 +185,38 @@ async def test_the_completion_menu_where_it_is_wished(engine: FakeEngine) -> Non
         (item,) = found.items
         assert (item.label, item.textEdit.newText) == ("total", "total")
         assert (item.textEdit.range.start.character, item.textEdit.range.end.character) == (4, 4)
+
+
+async def test_the_menu_where_a_client_can_only_be_told_at_the_start(engine: FakeEngine) -> None:
+    engine.middle = "tal + 1"
+    async with running_editor(options_for(engine, **QUICK, completionFallback=True)) as editor:
+        assert editor.capabilities.completion_provider is not None
+        await editor.wait_for_status("ready")
+        editor.open("# 😀\n漢_to\n")
+        params = {"textDocument": {"uri": URI}, "position": {"line": 1, "character": 4}}
+        found = await editor.send_raw(types.TEXT_DOCUMENT_COMPLETION, params)
+        (item,) = found.items
+        # Stands for the whole word: menus drop what does not begin with it.
+        assert item.label == item.filterText == item.textEdit.newText == "漢_total + 1"
+        assert (item.textEdit.range.start.character, item.textEdit.range.end.character) == (0, 4)
+        assert item.command.arguments == [URI, len("tal + 1")]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_offered"),
+    [
+        ({"infill": {"completionFallback": True}}, True),
+        ({"infill.completionFallback": True}, True),
+        ({"completionFallback": False}, False),
+        (["completionFallback"], False),
+    ],
+)
+def test_the_menu_is_asked_for_in_every_way_settings_are_written(
+    options: object, is_offered: bool
+) -> None:
+    capabilities = types.ClientCapabilities()
+    params = types.InitializeParams(capabilities, initialization_options=options)
+    assert must_offer_at_once(params) is is_offered
 
 
 async def test_no_completion_menu_unasked(engine: FakeEngine) -> None:

@@ -1,41 +1,48 @@
 // Makes the language client: which documents the server sees, what it is told of settings, and
 // which of its requests are answered here. Knows nothing of when it starts or ends.
 
+import type { ChildProcess } from "node:child_process";
+
 import * as vscode from "vscode";
 import {
-  type ErrorHandler,
+  CloseAction,
+  ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
   type Middleware,
-  type ServerOptions,
+  RevealOutputChannelOn,
 } from "vscode-languageclient/node";
 
+import { DOCUMENT_SELECTOR } from "./ghostText/where";
 import { REWRITE_COMMAND } from "./protocol";
 import { readServerSettings } from "./settings";
 
 /** What the extension answers or watches itself. */
 export interface ClientParts {
   log: vscode.LogOutputChannel;
-  errorHandler: ErrorHandler;
-  inlineCompletion: Pick<Middleware, "provideInlineCompletionItems">;
+  /** Called when the connection was lost, not when the client was stopped. */
+  onClosed: () => void;
+  provideInlineCompletionItems: NonNullable<Middleware["provideInlineCompletionItems"]>;
 }
 
-/** Returns a client, not started, of the server that `command` starts on stdio. */
-export function createClient(command: readonly string[], parts: ClientParts): LanguageClient {
-  const [program = "infill-ls", ...args] = command;
-  const serverOptions: ServerOptions = { command: program, args };
-  const clientOptions: LanguageClientOptions = {
-    documentSelector: [
-      { scheme: "file" },
-      { scheme: "untitled" },
-      { scheme: "vscode-notebook-cell" },
-    ],
+/** Returns a client, not started, of the server that runs as `child` and speaks on stdio. */
+export function createClient(child: ChildProcess, parts: ClientParts): LanguageClient {
+  const options: LanguageClientOptions = {
+    documentSelector: DOCUMENT_SELECTOR,
     initializationOptions: { workspaceTrusted: vscode.workspace.isTrusted },
-    errorHandler: parts.errorHandler,
+    errorHandler: {
+      error: () => ({ action: ErrorAction.Continue, handled: true }),
+      // Whoever made the client starts another; the client's own restarts know no pause.
+      closed: () => {
+        parts.onClosed();
+        return { action: CloseAction.DoNotRestart, handled: true };
+      },
+    },
     initializationFailedHandler: () => false,
+    revealOutputChannelOn: RevealOutputChannelOn.Never,
     middleware: {
-      ...parts.inlineCompletion,
-      // The code action's command opens the same UI as ours.
+      provideInlineCompletionItems: parts.provideInlineCompletionItems,
+      // The code action's command opens the same view as ours.
       executeCommand: (command, args, next) =>
         command === REWRITE_COMMAND
           ? vscode.commands.executeCommand("infill.rewrite", ...args)
@@ -52,5 +59,12 @@ export function createClient(command: readonly string[], parts: ClientParts): La
     },
     outputChannel: parts.log,
   };
-  return new LanguageClient("infill-ls", "infill-ls", serverOptions, clientOptions);
+  return new QuietClient("infill-ls", "infill-ls", () => Promise.resolve(child), options);
+}
+
+/** Writes its errors to the log only: what the user has to know is in the status. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
 }

@@ -51,6 +51,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def window(browser: Browser, code_server: CodeServer) -> AsyncIterator[VSCode]:
     opened = await VSCode.open_window(browser, code_server)
+    await opened.watch_status()
     yield opened
     await opened.close()
 

@@ -60,8 +60,68 @@
     return line === undefined ? "" : split(line).text;
   };
 
+  /** The same line with its ghost text where it is shown: what accepting it makes of the line. */
+  const cursorLineAsShown = () => {
+    const editor = activeEditor();
+    const cursor = editor?.querySelector(".cursors-layer .cursor");
+    const line = cursor && viewLines(editor).find((each) => top(each) === top(cursor));
+    if (!line) {
+      return "";
+    }
+    return [...line.querySelectorAll(":scope > span > span")]
+      .filter((span) => !/(^| )ghost-text-hidden/.test(span.className))
+      .map((span) => plain(span.textContent))
+      .join("");
+  };
+
+  const numCursors = () =>
+    activeEditor()?.querySelectorAll(".cursors-layer > .cursor").length ?? 0;
+
   const texts = (selector) =>
     [...document.querySelectorAll(selector)].map((element) => plain(element.textContent).trim());
 
-  window.infillScreen = { ghostText, text, cursorLine, texts };
+  /** What the status bar shows of infill-ls. */
+  const status = () => {
+    const item = document.querySelector('.statusbar-item[id*="infill"]');
+    const label = item?.querySelector("a, .statusbar-item-label");
+    const icon = [...(item?.querySelector('[class*="codicon-"]')?.classList ?? [])].find((name) =>
+      name.startsWith("codicon-"),
+    );
+    return {
+      text: plain(label?.textContent ?? "").trim(),
+      icon: icon?.replace("codicon-", "") ?? "",
+      tooltip: label?.getAttribute("aria-label") ?? "",
+    };
+  };
+
+  /** All that it has shown since `watchStatus`: some of it stands for a moment only. */
+  const statusLog = [];
+  const keepStatus = () => {
+    const now = status();
+    if (JSON.stringify(now) !== JSON.stringify(statusLog.at(-1))) {
+      statusLog.push(now);
+    }
+  };
+  const watchStatus = () => {
+    keepStatus();
+    const bar = document.querySelector(".part.statusbar");
+    new MutationObserver(keepStatus).observe(bar, {
+      attributes: true,
+      childList: true,
+      subtree: true,
+    });
+  };
+  const statuses = () => statusLog;
+
+  window.infillScreen = {
+    ghostText,
+    text,
+    cursorLine,
+    cursorLineAsShown,
+    numCursors,
+    texts,
+    status,
+    watchStatus,
+    statuses,
+  };
 })();

@@ -4,7 +4,7 @@
 // A fenced diff block would colour whole lines only and could not show what has settled; spans with
 // theme colours can, and are let through when `supportHtml` is set.
 
-import { type DiffLine, diffLines, foldUnchanged, type Part } from "./lineDiff";
+import { type DiffLine, diffLines, type Fold, foldUnchanged, type Part } from "./lineDiff";
 import type { RewriteState } from "./rewriteState";
 
 /** Lines longer than this are not padded to a common width. */
@@ -34,18 +34,22 @@ export interface Action {
   key?: string;
 }
 
-/**
- * The Markdown of a rewrite of `oldText` in `state`: what happens, the diff, what can be done.
- * `commandArgument` is given to each of `actions`.
- */
-export function rewriteMarkdown(
-  oldText: string,
-  state: RewriteState,
-  actions: readonly Action[],
-  commandArgument: string,
-): string {
+/** How a rewrite is drawn beside its text. */
+export interface Drawing {
+  /** What can be done, the likeliest first. */
+  actions: readonly Action[];
+  /** What the command of each action is given. */
+  commandArgument: string;
+  /** Whether the diff is a fenced block without colours of ours, for screen readers. */
+  isPlain: boolean;
+}
+
+/** The Markdown of a rewrite of `oldText` in `state`: what happens, the diff, what can be done. */
+export function rewriteMarkdown(oldText: string, state: RewriteState, drawing: Drawing): string {
+  const { actions, commandArgument, isPlain } = drawing;
   const links = actions.map((action) => link(action, commandArgument)).join(" &nbsp;·&nbsp; ");
-  return [headline(state), diffHtml(oldText, state), links].filter((part) => part).join("\n\n");
+  const diff = diffMarkdown(oldText, state, isPlain);
+  return [headline(state), diff, links].filter((part) => part).join("\n\n");
 }
 
 function headline(state: RewriteState): string {
@@ -64,26 +68,55 @@ function headline(state: RewriteState): string {
   }
 }
 
-function diffHtml(oldText: string, state: RewriteState): string {
+function diffMarkdown(oldText: string, state: RewriteState, isPlain: boolean): string {
   if (state.phase === "nothing" || (state.phase === "running" && state.numSteps === 0)) {
     return "";
   }
-  const lines = diffLines(oldText, state.text);
   const settledLength = state.phase === "running" ? state.settledLength : state.text.length;
-  const marked = markUnsettled(lines, countLineBreaksAsOne(state.text, settledLength));
-  const folded = foldUnchanged(marked, NUM_CONTEXT_LINES);
+  const lines = markUnsettled(
+    diffLines(oldText, state.text),
+    countLineBreaksAsOne(state.text, settledLength),
+  );
+  const folded: (DiffLine | Fold)[] = foldUnchanged(lines, NUM_CONTEXT_LINES);
+  const numLeftOut = Math.max(0, folded.length - MAX_SHOWN_LINES);
   const shown = folded.slice(0, MAX_SHOWN_LINES);
-  const width = Math.max(...shown.map((line) => (line.kind === "fold" ? 0 : widthOf(line))));
-  const rows = shown.map((line) =>
+  return isPlain ? fencedDiff(shown, numLeftOut) : htmlDiff(shown, numLeftOut);
+}
+
+function htmlDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): string {
+  const width = Math.max(...lines.map((line) => (line.kind === "fold" ? 0 : widthOf(line))));
+  const rows = lines.map((line) =>
     line.kind === "fold"
-      ? span(`  ⋯ ${line.numLines} lines unchanged`, { color: UNSETTLED_COLOR })
+      ? span(`  ${foldText(line)}`, { color: UNSETTLED_COLOR })
       : lineHtml(line, Math.min(width, MAX_PADDED_WIDTH)),
   );
-  if (folded.length > shown.length) {
-    const numMore = folded.length - shown.length;
-    rows.push(span(`  ⋯ ${numMore} lines more: show the diff`, { color: UNSETTLED_COLOR }));
+  if (numLeftOut > 0) {
+    rows.push(span(`  ${leftOutText(numLeftOut)}`, { color: UNSETTLED_COLOR }));
   }
   return `<pre><code>${rows.join("\n")}</code></pre>`;
+}
+
+function fencedDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): string {
+  const rows = lines.map((line) =>
+    line.kind === "fold"
+      ? `  ${foldText(line)}`
+      : `${SIGNS[line.kind]} ${line.parts.map((part) => part.text).join("")}`,
+  );
+  if (numLeftOut > 0) {
+    rows.push(`  ${leftOutText(numLeftOut)}`);
+  }
+  const text = rows.join("\n");
+  const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map((ticks) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}diff\n${text}\n${fence}`;
+}
+
+function foldText(fold: Fold): string {
+  return `⋯ ${fold.numLines} lines unchanged`;
+}
+
+function leftOutText(numLines: number): string {
+  return `⋯ ${numLines} lines more: show the diff`;
 }
 
 interface MarkedPart extends Part {
@@ -133,7 +166,10 @@ function lineHtml(line: DiffLine, width: number): string {
 }
 
 /** VS Code lets through exactly this order of style properties, and only on spans. */
-function span(text: string, style: { color?: string | undefined; background?: string | undefined }) {
+function span(
+  text: string,
+  style: { color?: string | undefined; background?: string | undefined },
+): string {
   if (!text) {
     return "";
   }
@@ -160,17 +196,22 @@ function expandTabs(text: string): string {
   return text.replace(/\t/g, " ".repeat(TAB_WIDTH));
 }
 
+/** Icons are drawn wherever a dollar sign and a name in brackets stand, in code too. */
+const ENTITIES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  $: "&#36;",
+};
+
 function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, "&amp;")
-    .replace(/</g, "&lt;")
-    .replace(/>/g, "&gt;")
-    .replace(/"/g, "&quot;")
-    // Icons are drawn wherever $(name) stands, also in HTML.
-    .replace(/\$\(/g, "&#36;(");
+  return text.replace(/[&<>"$]/g, (sign) => ENTITIES[sign] ?? sign);
 }
 
 /** A sentence as it is, whatever signs of Markdown it holds. */
 export function escapeMarkdown(text: string): string {
-  return escapeHtml(text).replace(/[\\`*_{}[\]()#+\-.!|~]/g, "\\$&");
+  return text
+    .replace(/[&<>"$]|[\\`*_{}[\]()#+\-.!|~]/g, (sign) => ENTITIES[sign] ?? `\\${sign}`)
+    .replace(/\s+/g, " ");
 }

@@ -2,6 +2,7 @@
 // shows it or asks for it.
 
 import type { RewriteAnswer, RewritePreview } from "../protocol";
+import { isSameText } from "./lineEndings";
 
 export type RewriteState =
   | {
@@ -9,7 +10,7 @@ export type RewriteState =
       /** The canvas as it reads now; anything after `settledLength` may still change. */
       text: string;
       settledLength: number;
-      /** Denoising steps seen so far. */
+      /** Previews seen so far, one for each denoising step. */
       numSteps: number;
     }
   | {
@@ -29,9 +30,12 @@ export const BEGUN: RewriteState = { phase: "running", text: "", settledLength: 
 
 const NO_REASON = "The server gave no text and no reason; its log may say more.";
 
-/** The state after a preview; one that comes too late, or is the last, changes nothing. */
+/**
+ * The state after a preview. One that is not the next changes nothing: it is of a rewrite that was
+ * ended. Nor does the last: the answer follows.
+ */
 export function previewed(state: RewriteState, preview: RewritePreview): RewriteState {
-  if (state.phase !== "running" || preview.done) {
+  if (state.phase !== "running" || preview.done || preview.sequence !== state.numSteps) {
     return state;
   }
   const { text, settledLength } = preview;
@@ -40,12 +44,17 @@ export function previewed(state: RewriteState, preview: RewritePreview): Rewrite
 
 /** The state once the request is answered; `oldText` is what the selection holds. */
 export function answered(oldText: string, answer: RewriteAnswer | null): RewriteState {
-  const text = answer?.text;
-  if (text === undefined || text === "") {
+  const text = endingAs(oldText, answer?.text ?? "");
+  if (text === "") {
     return { phase: "nothing", reason: answer?.reason || NO_REASON };
   }
-  if (text === oldText) {
+  if (isSameText(text, oldText)) {
     return { phase: "nothing", reason: "The model would leave the selection as it is." };
   }
   return { phase: "offered", text, note: answer?.note ?? "" };
+}
+
+/** Without the empty lines a model ends with where the selection has none: they would add up. */
+function endingAs(oldText: string, newText: string): string {
+  return /[\r\n][ \t]*$/.test(oldText) ? newText : newText.replace(/([ \t]*[\r\n])+[ \t]*$/, "");
 }

@@ -1,0 +1,35 @@
+// Marks the selection that is being rewritten, in every editor that shows it: dimmed once there is
+// a text to replace it. Knows nothing of what it becomes.
+
+import * as vscode from "vscode";
+
+// VS Code paints the background of a box's range itself, over any of ours.
+const RUNNING = {
+  overviewRulerColor: new vscode.ThemeColor("progressBar.background"),
+};
+const REPLACED = {
+  opacity: "0.5",
+  overviewRulerColor: new vscode.ThemeColor("diffEditorOverview.removedForeground"),
+};
+
+export class Marks implements vscode.Disposable {
+  private readonly running = vscode.window.createTextEditorDecorationType(RUNNING);
+  private readonly replaced = vscode.window.createTextEditorDecorationType(REPLACED);
+
+  constructor(private readonly document: vscode.TextDocument) {}
+
+  /** Marks `range` as one that is being read, or that a new text is there for. */
+  show(range: vscode.Range, isReplaced: boolean): void {
+    for (const editor of vscode.window.visibleTextEditors) {
+      if (editor.document === this.document) {
+        editor.setDecorations(this.running, isReplaced ? [] : [range]);
+        editor.setDecorations(this.replaced, isReplaced ? [range] : []);
+      }
+    }
+  }
+
+  dispose(): void {
+    this.running.dispose();
+    this.replaced.dispose();
+  }
+}
