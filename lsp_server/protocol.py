@@ -69,6 +69,8 @@ class InfillProtocol(LanguageServerProtocol):
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Turn JSON into LSP's types, answering a request that can not be: pygls forgets it."""
+        if str(data.get("method")).startswith("infill/"):
+            data.setdefault("params", None)  # may be left out, which pygls forgets as well
         try:
             return super().structure_message(data)
         except JsonRpcException as error:

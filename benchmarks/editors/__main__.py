@@ -27,7 +27,7 @@ _EDITORS = {"vscode": measure_vscode}
 @click.option(
     "--editor", "names", multiple=True, type=click.Choice(list(_EDITORS)), default=list(_EDITORS)
 )
-@click.option("--num-sessions", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--num-sessions", type=click.IntRange(min=1), default=24, show_default=True)
 @click.option("--num-keystrokes", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--num-cold", type=click.IntRange(min=0), default=5, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)

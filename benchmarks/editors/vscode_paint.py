@@ -108,19 +108,15 @@ class _Typist:
             self.report.num_keystrokes += len(typed)
 
     async def follow_ghost_texts(self, sessions: Sequence[TypingSession]) -> None:
-        """Type what is shown, where something is."""
+        """Begin the lines, and type on what is shown, where something is."""
         for idx, session in enumerate(sessions):
             indentation = await self._open(f"follow_{idx}.py", session)
             begun = session.line[: len(session.line) // 3]
-            await self._vscode.type(begun)
+            await self._record(indentation, _exactly(begun, self._seed + idx))
             shown = await self._ghost_text_within(_BEFORE_FOLLOWING_S)
             followed = shown.partition("\n")[0][:_FOLLOWED_CHARS]
             if followed:
-                typed = [key for key in keystrokes(followed, self._seed + idx) if key.inserted]
-                exact = [
-                    Keystroke(key.wait_s, char) for key, char in zip(typed, followed, strict=False)
-                ]
-                await self._record(indentation + begun, exact, is_counted=False)
+                await self._record(indentation + begun, _exactly(followed, self._seed + idx))
 
     async def start_cold(self, num_times: int) -> None:
         """End the engine, type, and wait for the first ghost text."""
@@ -153,7 +149,7 @@ class _Typist:
         await self._vscode.go_to(line, len(indentation) + 1)
         return indentation
 
-    async def _record(self, line: str, typed: Sequence[Keystroke], is_counted: bool = True) -> None:
+    async def _record(self, line: str, typed: Sequence[Keystroke]) -> None:
         """Type behind `line` and add what was painted to the report."""
         lines: list[str] = []
         await self._start()
@@ -172,11 +168,7 @@ class _Typist:
             Key(at_ms, text, is_deletion=not key.inserted)
             for at_ms, text, key in zip(times_ms, lines, typed, strict=True)
         ]
-        found = latencies(keys, frames)
-        if not is_counted:
-            found.asked.clear()  # only what was typed through is typical here
-            found.echo.clear()
-        self.report.latencies.add(found)
+        self.report.latencies.add(latencies(keys, frames))
         self.report.faults.add(faults(frames))
         self.report.num_frames += num_frames
 
@@ -199,6 +191,12 @@ class _Typist:
             for each in taken["frames"]
         ]
         return frames, [each["atMs"] for each in taken["keys"]], taken["numFrames"]
+
+
+def _exactly(text: str, seed: int) -> list[Keystroke]:
+    """Type `text` without slips, at a person's pace."""
+    paces = [key.wait_s for key in keystrokes(text, seed) if key.inserted]
+    return [Keystroke(wait_s, char) for wait_s, char in zip(paces, text, strict=False)]
 
 
 async def _activation_ms(vscode: VSCode) -> int | None:

@@ -35,10 +35,13 @@ def run_npm(folder: Path, *arguments: str) -> str:
     Raises:
         NpmFailed: it ended with an error.
     """
+    environment = node_environment()
+    # A pip run by the extension's tests would take what lies there for installed.
+    environment.pop("PYTHONPATH", None)
     run = subprocess.run(
         [NODE, _NPM, *arguments],
         cwd=folder,
-        env=node_environment(),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

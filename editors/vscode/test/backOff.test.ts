@@ -40,3 +40,17 @@ test("ends an hour apart are no loop", () => {
   const hourMs = 3_600_000;
   assert.ok(![0, 1, 2, 3].some((idx) => backOff.onEnd(idx * hourMs, hourMs).isLoop));
 });
+
+test("it is known for a loop until it has been well for a minute, or is started by hand", () => {
+  const backOff = new BackOff();
+  [0, 1].forEach((nowMs) => backOff.onEnd(nowMs, 0));
+  assert.equal(backOff.isLoop, false);
+  backOff.onEnd(2, 0);
+  assert.equal(backOff.isLoop, true);
+  backOff.onEnd(100_000, 70_000);
+  assert.equal(backOff.isLoop, false);
+  [100_001, 100_002].forEach((nowMs) => backOff.onEnd(nowMs, 0));
+  assert.equal(backOff.isLoop, true);
+  backOff.forget();
+  assert.equal(backOff.isLoop, false);
+});

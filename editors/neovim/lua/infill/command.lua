@@ -5,7 +5,8 @@ local notice = require('infill.notice')
 
 local M = {}
 
----@alias infill.Subcommand fun(rest: string, command: vim.api.keyset.create_user_command.command_args)
+---@alias infill.CommandArgs vim.api.keyset.create_user_command.command_args
+---@alias infill.Subcommand fun(rest: string, command: infill.CommandArgs)
 
 --- Show what a command line program prints, in a window of its own.
 ---@param ... string arguments of infill-ls
@@ -15,15 +16,19 @@ local function show_output(...)
   if vim.fn.executable(program) == 0 then
     return notice.warn(("'%s' is not on PATH; it comes with the server."):format(program))
   end
-  vim.system(arguments, { text = true }, vim.schedule_wrap(function(done)
-    local text = vim.trim((done.stdout or '') .. (done.stderr or ''))
-    vim.cmd('botright new')
-    local bufnr = vim.api.nvim_get_current_buf()
-    vim.bo[bufnr].buftype, vim.bo[bufnr].bufhidden = 'nofile', 'wipe'
-    vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, vim.split(text, '\n', { plain = true }))
-    vim.bo[bufnr].modifiable = false
-    vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = bufnr, nowait = true })
-  end))
+  vim.system(
+    arguments,
+    { text = true },
+    vim.schedule_wrap(function(done)
+      local text = vim.trim((done.stdout or '') .. (done.stderr or ''))
+      vim.cmd('botright new')
+      local bufnr = vim.api.nvim_get_current_buf()
+      vim.bo[bufnr].buftype, vim.bo[bufnr].bufhidden = 'nofile', 'wipe'
+      vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, vim.split(text, '\n', { plain = true }))
+      vim.bo[bufnr].modifiable = false
+      vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = bufnr, nowait = true })
+    end)
+  )
 end
 
 local function say_status()
@@ -84,7 +89,7 @@ local SUBCOMMANDS = {
   end,
   rewrite = function(rest, command)
     if command.range == 0 then
-      return notice.warn('select lines first: :\'<,\'>Infill rewrite, or give a range.')
+      return notice.warn("select lines first: :'<,'>Infill rewrite, or give a range.")
     end
     require('infill.rewrite.run').start(command.line1 - 1, command.line2 - 1, rest)
   end,
@@ -110,7 +115,7 @@ local function names()
   return all
 end
 
----@param command vim.api.keyset.create_user_command.command_args
+---@param command infill.CommandArgs
 function M.run(command)
   local name, rest = command.args:match('^(%S*)%s*(.-)%s*$')
   if name == '' then

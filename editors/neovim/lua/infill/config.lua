@@ -157,7 +157,10 @@ local function read_table(given, rules, defaults, place, problems)
       table.sort(known)
       table.insert(
         problems,
-        ("unknown option '%s'; known are %s"):format(full, place .. table.concat(known, ', ' .. place))
+        ("unknown option '%s'; known are %s"):format(
+          full,
+          place .. table.concat(known, ', ' .. place)
+        )
       )
     elseif rule.is_allowed then
       if rule.is_allowed(value) then

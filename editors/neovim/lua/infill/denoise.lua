@@ -105,8 +105,8 @@ end
 ---@param update infill.Update
 local function on_update(update)
   if update.token ~= token then
-    if update.done then
-      return -- of a request that was given up
+    if update.done and update.text == '' then
+      return -- given up, or nothing to look at
     end
     token, steps = update.token, {}
   end

@@ -60,7 +60,10 @@ local function why_not_served(bufnr)
   elseif vim.bo[bufnr].buftype ~= '' then
     return ("it is no file (buftype '%s')"):format(vim.bo[bufnr].buftype)
   elseif size_bytes > config.max_file_bytes then
-    return ('it has %d bytes, more than max_file_bytes (%d)'):format(size_bytes, config.max_file_bytes)
+    return ('it has %d bytes, more than max_file_bytes (%d)'):format(
+      size_bytes,
+      config.max_file_bytes
+    )
   elseif vim.bo[bufnr].filetype == '' then
     return 'it has no filetype'
   end

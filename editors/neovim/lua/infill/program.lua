@@ -30,7 +30,10 @@ end
 function M.tell_if_missing()
   if M.is_missing() then
     notice.warn(
-      ("'%s' is not installed or not on PATH: %s"):format(M.command()[1], table.concat(M.ADVICE, ', '))
+      ("'%s' is not installed or not on PATH: %s"):format(
+        M.command()[1],
+        table.concat(M.ADVICE, ', ')
+      )
     )
   end
 end

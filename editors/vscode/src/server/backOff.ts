@@ -37,6 +37,11 @@ export class BackOff {
     return { delayMs, isLoop, isNews };
   }
 
+  /** Whether it kept ending, and has not been well since. */
+  get isLoop(): boolean {
+    return this.wasTold;
+  }
+
   /** Begins anew, as when the user restarts the server. */
   forget(): void {
     this.ends = [];

@@ -11,16 +11,21 @@ export interface Printed {
   hasFailed: boolean;
 }
 
-/** Runs `infill-ls ARGS`. Rejects only when it can not be run, or ran longer than `timeoutMs`. */
+/**
+ * Runs `infill-ls ARGS`.
+ * Rejects only when it can not be run, ran longer than `timeoutMs`, or was ended by `signal`.
+ */
 export function runInfill(
   { command }: Extract<Found, { kind: "found" }>,
   args: readonly string[],
   timeoutMs = 600_000,
+  signal = new AbortController().signal,
 ): Promise<Printed> {
   const [program, ...before] = commandLine(command);
   return new Promise((resolve, reject) => {
     const options = {
       timeout: timeoutMs,
+      signal,
       windowsHide: true,
       // Windows runs .cmd and .bat through its shell only.
       shell: /\.(cmd|bat)$/i.test(program),

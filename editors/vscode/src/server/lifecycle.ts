@@ -151,7 +151,10 @@ export class ServerLifecycle implements Server, vscode.Disposable {
       this.parts.onMissing(found);
       return;
     }
-    this.setState(STARTING);
+    if (!this.backOff.isLoop) {
+      // In a loop what is wrong stays to be read, instead of blinking with each attempt.
+      this.setState(STARTING);
+    }
     this.parts.log(`Starting ${found.command.join(" ")}`);
     let running: Running | undefined;
     try {

@@ -6,7 +6,7 @@ import * as vscode from "vscode";
 import type { Found } from "../server/find";
 import type { ServerLifecycle } from "../server/lifecycle";
 import { tellError } from "../server/messages";
-import { showDoctor } from "./doctor";
+import { Doctor } from "./doctor";
 import { pickModel } from "./modelPicker";
 import { isEnabled, isLanguageEnabled, toggleHere, toggleLanguage } from "./switchOff";
 
@@ -28,7 +28,8 @@ export function registerMenu(
       await toggleLanguage(document);
     }
   });
-  register("infill.doctor", () => withServer(find, showDoctor));
+  const doctor = new Doctor(context);
+  register("infill.doctor", () => withServer(find, (found) => doctor.show(found)));
   register("infill.selectModel", () => withServer(find, pickModel));
   register("infill.openSettings", () =>
     vscode.commands.executeCommand("workbench.action.openSettings", "@ext:infill-ls.infill-ls"),

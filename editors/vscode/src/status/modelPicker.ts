@@ -8,6 +8,9 @@ import type { Found } from "../server/find";
 import { tellError } from "../server/messages";
 import { readModelList } from "./models";
 
+/** A slow line and a large model: a day. */
+const LONGEST_FETCH_MS = 86_400_000;
+
 type Choice = vscode.QuickPickItem & { choose: () => Thenable<string | undefined> };
 
 /** Asks which model is to run and has it chosen; the next suggestion comes from it. */
@@ -59,9 +62,26 @@ function askName(): Thenable<string | undefined> {
 
 async function useModel(found: Extract<Found, { kind: "found" }>, name: string): Promise<void> {
   await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: `Choosing ${name}` },
-    async () => {
-      const { text, hasFailed } = await runInfill(found, ["model", "use", name], 3_600_000);
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: `Choosing ${name}`,
+      // A model that has to be fetched can have tens of gigabytes.
+      cancellable: true,
+    },
+    async (_progress, token) => {
+      const cancelled = new AbortController();
+      token.onCancellationRequested(() => cancelled.abort());
+      const use = runInfill(found, ["model", "use", name], LONGEST_FETCH_MS, cancelled.signal);
+      const ended = await use.catch((error: unknown) => {
+        if (cancelled.signal.aborted) {
+          return undefined;
+        }
+        throw error;
+      });
+      if (ended === undefined) {
+        return; // the model chosen before stays
+      }
+      const { text, hasFailed } = ended;
       const last = text.trim().split(/\r?\n/).at(-1) ?? "";
       if (hasFailed) {
         void tellError(last.replace(/^infill-ls: /, ""), {

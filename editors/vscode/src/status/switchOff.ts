@@ -52,6 +52,9 @@ function settings(document: vscode.TextDocument | undefined): vscode.WorkspaceCo
 
 function targetFor(document: vscode.TextDocument | undefined): vscode.ConfigurationTarget {
   const folders = vscode.workspace.workspaceFolders ?? [];
+  if (!vscode.workspace.isTrusted) {
+    return vscode.ConfigurationTarget.Global; // what a folder's settings say does not count
+  }
   if (document !== undefined && vscode.workspace.getWorkspaceFolder(document.uri) !== undefined) {
     return vscode.ConfigurationTarget.WorkspaceFolder;
   }
@@ -64,6 +67,9 @@ function targetFor(document: vscode.TextDocument | undefined): vscode.Configurat
 function targetOf(
   found: { workspaceFolderValue?: unknown; workspaceValue?: unknown } | undefined,
 ): vscode.ConfigurationTarget {
+  if (!vscode.workspace.isTrusted) {
+    return vscode.ConfigurationTarget.Global;
+  }
   if (found?.workspaceFolderValue !== undefined) {
     return vscode.ConfigurationTarget.WorkspaceFolder;
   }

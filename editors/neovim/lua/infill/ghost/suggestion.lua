@@ -53,7 +53,8 @@ local function typed_since(suggestion)
   if is_before or line:sub(byte_col + 1) ~= suggestion.after then
     return nil
   end
-  local first = vim.api.nvim_buf_get_lines(suggestion.bufnr, suggestion.row, suggestion.row + 1, true)[1]
+  local first =
+    vim.api.nvim_buf_get_lines(suggestion.bufnr, suggestion.row, suggestion.row + 1, true)[1]
   if first:sub(1, suggestion.byte_col) ~= suggestion.before then
     return nil
   end

@@ -74,7 +74,8 @@ local function on_answer(this, failure, result)
       notice.warn(type(reason) == 'string' and reason or 'the server gave no text.')
     end
   else
-    this.text = client_of.with_lf(result.text)
+    -- Whole lines are replaced: a line break at the end would be an empty line more.
+    this.text = client_of.with_lf(result.text):gsub('\n+$', '')
     show(this.text, #this.text, keys.hint())
     if type(result.note) == 'string' and result.note ~= '' then
       notice.say(result.note)
@@ -191,7 +192,8 @@ function M.note_preview(preview)
   if this == nil or this.text or preview.done or preview.uri ~= vim.uri_from_bufnr(this.bufnr) then
     return
   end
-  local num_units = math.min(preview.settledLength, vim.str_utfindex(preview.text, this.client.offset_encoding))
+  local num_units =
+    math.min(preview.settledLength, vim.str_utfindex(preview.text, this.client.offset_encoding))
   local settled = vim.str_byteindex(preview.text, this.client.offset_encoding, num_units)
   show(client_of.with_lf(preview.text), settled, 'rewriting …')
 end
