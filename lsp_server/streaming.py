@@ -17,15 +17,15 @@ from lsp_server.speaking.reasons import Withheld
 from lsp_server.suggestion import OnUpdate
 
 INFILL_UPDATE = "infill/update"
-"""Custom notification to the client: {token, sequence, version, step, text, settledLength,
-confidence, tokenLengths, stable, done, reason, message}.
+"""Custom notification to the client: {token, sequence, version, step, accepted, text,
+settledLength, confidence, tokenLengths, stable, done, reason, message}.
 
-Lengths are code units in the negotiated encoding. `settledLength` counts the leading ones of `text`
-that will not change any more. `confidence` is e to the minus entropy of each canvas position, 0 to
-1; `tokenLengths` is how much of `text` each position spells, and what they leave over is before
-the canvas. `stable` may be shown: it is only ever extended, and the answer begins with it. In the
-last, which has `done`, `text` and `stable` are what is offered, "" for nothing; `reason` and
-`message` then say why."""
+`accepted` counts the canvas positions accepted in the step. Lengths are code units in the
+negotiated encoding. `settledLength` counts the leading ones of `text` that will not change any
+more. `confidence` is e to the minus entropy of each canvas position, 0 to 1; `tokenLengths` is how
+much of `text` each position spells, and what they leave over is before the canvas. `stable` may be
+shown: it is only ever extended, and the answer begins with it. In the last, which has `done`,
+`text` and `stable` are what is offered, "" for nothing; `reason` and `message` then say why."""
 
 Notify = Callable[[str, Any], None]
 
@@ -50,6 +50,7 @@ class UpdateStream:
             begin += num_chars
         self._send(
             step=update.step_idx,
+            accepted=update.num_accepted,
             text=text,
             settledLength=count_units(text[: update.settled_chars], encoding),
             confidence=[round(math.exp(-entropy), 4) for entropy in update.token_entropies],
@@ -62,6 +63,7 @@ class UpdateStream:
         """Tell the text that the request is answered with, "" for none, and why there is none."""
         self._send(
             step=None,
+            accepted=None,
             text=text,
             settledLength=count_units(text, self._encoding),
             confidence=[],

@@ -50,6 +50,7 @@ async def test_updates_before_the_answer(editor: Editor, engine: FakeEngine) -> 
     # Four characters are five UTF-16 units.
     assert (first.text, first.settledLength, first.done) == ("f'😀' + b", 5, False)
     assert first.confidence == [pytest.approx(0.9048)]
+    assert (first.step, first.accepted) == (0, 1)
     assert first.tokenLengths == [2, 3, 4, 0]
     assert first.stable == "f'😀'"
     assert (last.sequence, last.text, last.done) == (1, "f'😀' + b", True)

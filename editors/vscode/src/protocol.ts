@@ -42,7 +42,9 @@ export interface StreamUpdate {
   /** Of the document that the request was about. */
   version: number;
   /** Number of the denoising step, from 0. */
-  step?: number;
+  step?: number | null;
+  /** How many canvas positions were accepted in this step. */
+  accepted?: number | null;
   /** The canvas as it reads now; anything after `settledLength` may still change. */
   text: string;
   settledLength: number;

@@ -14,6 +14,7 @@ function update(token: string, sequence: number, text: string, more?: Partial<St
     sequence,
     version: 1,
     step: sequence,
+    accepted: 2,
     text,
     settledLength: 0,
     confidence: [],
@@ -134,7 +135,7 @@ test("figures count what settled and what changed", () => {
   });
   assert.equal(
     summaryOf(recording, 1),
-    "Step 2 of 2 · 10 ms after the first · 1 of 2 tokens settled · 1 changed · mean confidence 0.38",
+    "Step 2 of 2 · 10 ms after the first · 2 accepted · 1 of 2 tokens settled · 1 changed · mean confidence 0.38",
   );
 });
 
@@ -155,7 +156,7 @@ test("as text it holds every step, its tokens and the end", () => {
     recordingAsText(recording),
     `infill-ls denoising, suggestion, 1 steps
 
-Step 1 of 1 · 0 ms after the first · 1 of 2 tokens settled · 0 changed · mean confidence 0.75
+Step 1 of 1 · 0 ms after the first · 2 accepted · 1 of 2 tokens settled · 0 changed · mean confidence 0.75
 text    "a\\n"
 shown   "a"
 tokens  "a" 0.50 settled, "\\n" 1.00

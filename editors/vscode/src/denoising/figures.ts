@@ -62,6 +62,9 @@ export function summaryOf(recording: Recording, stepIdx: number): string {
     `Step ${stepIdx + 1} of ${recording.steps.length}`,
     `${Math.round(step.sinceBeginMs)} ms after the first`,
   ];
+  if (step.numAccepted !== null) {
+    parts.push(`${step.numAccepted} accepted`);
+  }
   if (meanConfidence === null) {
     const numSettledChars = step.tokens
       .filter((token) => token.isSettled)

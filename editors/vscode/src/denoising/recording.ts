@@ -14,6 +14,8 @@ export interface Token {
 export interface Step {
   /** Number of the denoising step within its canvas, from 0; null when not known. */
   step: number | null;
+  /** Canvas positions accepted in this step; null when not told. */
+  numAccepted: number | null;
   tokens: Token[];
   /** What an editor may show by now; null when not told. */
   stable: string | null;
@@ -58,6 +60,7 @@ export class Recorder {
     }
     return this.add(token, "suggestion", nowMs, {
       step: update.step ?? null,
+      numAccepted: update.accepted ?? null,
       tokens: tokensOf(update),
       stable: update.stable ?? null,
     });
@@ -75,6 +78,7 @@ export class Recorder {
     }
     return this.add(token, "rewrite", nowMs, {
       step: preview.sequence,
+      numAccepted: null,
       tokens: tokensOf(preview),
       stable: null,
     });
