@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { type DiffLine, diffLines, foldUnchanged } from "../src/rewrite/lineDiff";
+import { type DiffLine, diffLines, foldLongRuns } from "../src/rewrite/lineDiff";
 
 /** As a unified diff writes them. */
 function written(lines: readonly DiffLine[]): string[] {
@@ -57,7 +57,7 @@ test("what is far from a change is folded, and counted", () => {
   const numbers = Array.from({ length: 20 }, (_, line) => `line ${line}`);
   const changed = numbers.map((line, line_idx) => (line_idx === 10 ? "new" : line));
   const lines = diffLines(numbers.join("\n"), changed.join("\n"));
-  const folded = foldUnchanged(lines, 2);
+  const folded = foldLongRuns(lines, 2);
   assert.deepEqual(
     folded.map((line) => (line.kind === "fold" ? line.numLines : line.kind)),
     [8, "same", "same", "removed", "added", "same", "same", 7],
@@ -65,6 +65,16 @@ test("what is far from a change is folded, and counted", () => {
 });
 
 test("a single line is not folded", () => {
-  const folded = foldUnchanged(diffLines("a\nb\nc\nold", "a\nb\nc\nnew"), 2);
+  const folded = foldLongRuns(diffLines("a\nb\nc\nold", "a\nb\nc\nnew"), 2);
   assert.deepEqual(folded.map((line) => line.kind), ["same", "same", "same", "removed", "added"]);
+});
+
+test("of many lines removed the first and last are shown, of lines added all", () => {
+  const many = Array.from({ length: 9 }, (_, line) => `line ${line}`).join("\n");
+  const shown = (oldText: string, newText: string): unknown[] =>
+    foldLongRuns(diffLines(oldText, newText), 2).map((line) =>
+      line.kind === "fold" ? `${line.numLines} ${line.of}` : line.kind,
+    );
+  assert.deepEqual(shown(many, "new"), ["removed", "removed", "5 removed", "removed", "removed", "added"]);
+  assert.deepEqual(shown("old", many), ["removed", ...Array.from({ length: 9 }, () => "added")]);
 });

@@ -27,15 +27,18 @@ export class DiffDocuments implements vscode.TextDocumentContentProvider, vscode
     }
   }
 
-  /** Opens the diff of a document with its rewrite beside it. */
-  async show(document: vscode.TextDocument): Promise<void> {
+  /** Opens the diff of a document with its rewrite beside it, at the place where that begins. */
+  async show(document: vscode.TextDocument, start: vscode.Position): Promise<void> {
     const uri = rewrittenUri(document.uri);
     const opened = await vscode.workspace.openTextDocument(uri);
     if (opened.languageId !== document.languageId) {
       await vscode.languages.setTextDocumentLanguage(opened, document.languageId);
     }
     const name = document.uri.path.split("/").pop() ?? "";
-    await vscode.commands.executeCommand("vscode.diff", document.uri, uri, `${name} (rewritten)`);
+    const title = `${name} (rewritten)`;
+    await vscode.commands.executeCommand("vscode.diff", document.uri, uri, title, {
+      selection: new vscode.Range(start, start),
+    });
   }
 
   /** Closes the diff of a document, wherever it is open. */

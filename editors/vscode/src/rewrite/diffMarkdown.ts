@@ -4,7 +4,7 @@
 // A fenced diff block would colour whole lines only and could not show what has settled; spans with
 // theme colours can, and are let through when `supportHtml` is set.
 
-import { type DiffLine, diffLines, type Fold, foldUnchanged, type Part } from "./lineDiff";
+import { type DiffLine, diffLines, type Fold, type FoldedLine, foldLongRuns, type Part } from "./lineDiff";
 import type { RewriteState } from "./rewriteState";
 
 /** Lines longer than this are not padded to a common width. */
@@ -77,13 +77,13 @@ function diffMarkdown(oldText: string, state: RewriteState, isPlain: boolean): s
     diffLines(oldText, state.text),
     countLineBreaksAsOne(state.text, settledLength),
   );
-  const folded: (DiffLine | Fold)[] = foldUnchanged(lines, NUM_CONTEXT_LINES);
+  const folded = foldLongRuns(lines, NUM_CONTEXT_LINES);
   const numLeftOut = Math.max(0, folded.length - MAX_SHOWN_LINES);
   const shown = folded.slice(0, MAX_SHOWN_LINES);
   return isPlain ? fencedDiff(shown, numLeftOut) : htmlDiff(shown, numLeftOut);
 }
 
-function htmlDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): string {
+function htmlDiff(lines: readonly FoldedLine[], numLeftOut: number): string {
   const width = Math.max(...lines.map((line) => (line.kind === "fold" ? 0 : widthOf(line))));
   const rows = lines.map((line) =>
     line.kind === "fold"
@@ -96,7 +96,7 @@ function htmlDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): stri
   return `<pre><code>${rows.join("\n")}</code></pre>`;
 }
 
-function fencedDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): string {
+function fencedDiff(lines: readonly FoldedLine[], numLeftOut: number): string {
   const rows = lines.map((line) =>
     line.kind === "fold"
       ? `  ${foldText(line)}`
@@ -112,7 +112,7 @@ function fencedDiff(lines: readonly (DiffLine | Fold)[], numLeftOut: number): st
 }
 
 function foldText(fold: Fold): string {
-  return `⋯ ${fold.numLines} lines unchanged`;
+  return `⋯ ${fold.numLines} lines ${fold.of === "same" ? "unchanged" : "removed"}`;
 }
 
 function leftOutText(numLines: number): string {

@@ -15,11 +15,14 @@ export interface DiffLine {
   parts: Part[];
 }
 
-/** Lines left out because nothing near them differs. */
+/** Lines left out: because nothing near them differs, or because many go one after another. */
 export interface Fold {
   kind: "fold";
+  of: "same" | "removed";
   numLines: number;
 }
+
+export type FoldedLine = DiffLine | Fold;
 
 /** Lines that have less than this in common are shown as one gone and another come. */
 const LEAST_ALIKE = 0.4;
@@ -50,38 +53,44 @@ export function diffLines(oldText: string, newText: string): DiffLine[] {
   return lines;
 }
 
-/** The diff with what lies more than `numContext` lines from any change folded away. */
-export function foldUnchanged(lines: readonly DiffLine[], numContext: number): (DiffLine | Fold)[] {
-  const folded: (DiffLine | Fold)[] = [];
+/**
+ * The diff with long runs folded away: of what lies more than `numContext` lines from any change,
+ * and of what is removed, but for as many lines at both ends.
+ */
+export function foldLongRuns(lines: readonly DiffLine[], numContext: number): FoldedLine[] {
+  const folded: FoldedLine[] = [];
   for (let start = 0; start < lines.length; ) {
-    const line = lines[start];
-    if (line?.kind !== "same") {
-      if (line) {
-        folded.push(line);
-      }
-      start += 1;
-      continue;
-    }
+    const kind = lines[start]?.kind;
     let end = start;
-    while (lines[end]?.kind === "same") {
+    while (end < lines.length && lines[end]?.kind === kind) {
       end += 1;
     }
-    const numBefore = start === 0 ? 0 : numContext;
-    const numAfter = end === lines.length ? 0 : numContext;
-    const numLeftOut = end - start - numBefore - numAfter;
-    // A fold in place of a single line would save nothing.
-    if (numLeftOut > 1) {
-      folded.push(
-        ...lines.slice(start, start + numBefore),
-        { kind: "fold", numLines: numLeftOut },
-        ...lines.slice(end - numAfter, end),
-      );
+    const run = lines.slice(start, end);
+    if (kind === "same") {
+      const numBefore = start === 0 ? 0 : numContext;
+      const numAfter = end === lines.length ? 0 : numContext;
+      folded.push(...foldMiddle(run, "same", numBefore, numAfter));
+    } else if (kind === "removed") {
+      folded.push(...foldMiddle(run, "removed", numContext, numContext));
     } else {
-      folded.push(...lines.slice(start, end));
+      folded.push(...run);
     }
     start = end;
   }
   return folded;
+}
+
+function foldMiddle(
+  run: DiffLine[],
+  of: Fold["of"],
+  numBefore: number,
+  numAfter: number,
+): FoldedLine[] {
+  const numLines = run.length - numBefore - numAfter;
+  // A fold in place of a single line would save nothing.
+  return numLines > 1
+    ? [...run.slice(0, numBefore), { kind: "fold", of, numLines }, ...run.slice(run.length - numAfter)]
+    : run;
 }
 
 /** Which parts make two lines differ; `undefined` where they have too little in common. */

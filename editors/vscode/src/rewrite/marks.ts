@@ -4,17 +4,19 @@
 import * as vscode from "vscode";
 
 // VS Code paints the background of a box's range itself, over any of ours.
-const RUNNING = {
+const RUNNING: vscode.DecorationRenderOptions = {
   overviewRulerColor: new vscode.ThemeColor("progressBar.background"),
 };
-const REPLACED = {
-  opacity: "0.5",
+const REPLACED: vscode.DecorationRenderOptions = {
   overviewRulerColor: new vscode.ThemeColor("diffEditorOverview.removedForeground"),
 };
 
 export class Marks implements vscode.Disposable {
   private readonly running = vscode.window.createTextEditorDecorationType(RUNNING);
-  private readonly replaced = vscode.window.createTextEditorDecorationType(REPLACED);
+  private readonly replaced = vscode.window.createTextEditorDecorationType(
+    // Who needs contrast needs it here too.
+    isHighContrast() ? REPLACED : { ...REPLACED, opacity: "0.5" },
+  );
 
   constructor(private readonly document: vscode.TextDocument) {}
 
@@ -32,4 +34,11 @@ export class Marks implements vscode.Disposable {
     this.running.dispose();
     this.replaced.dispose();
   }
+}
+
+function isHighContrast(): boolean {
+  const { kind } = vscode.window.activeColorTheme;
+  return (
+    kind === vscode.ColorThemeKind.HighContrast || kind === vscode.ColorThemeKind.HighContrastLight
+  );
 }

@@ -41,7 +41,7 @@ export function registerRewrite(context: vscode.ExtensionContext, server: Server
     ),
     vscode.commands.registerCommand(
       "infill.rewrite.showDiff",
-      onSession((session) => rewrites.diffs.show(session.document)),
+      onSession((session) => rewrites.showDiff(session)),
     ),
   );
 }
@@ -51,7 +51,7 @@ class Rewrites implements vscode.Disposable {
   private readonly sessions = new Map<string, RewriteSession>();
   private readonly controller = createController();
   private readonly subscriptions: vscode.Disposable[];
-  readonly diffs = new DiffDocuments((uri) => this.sessions.get(uri.toString())?.rewrittenText());
+  private readonly diffs = new DiffDocuments((uri) => this.sessions.get(uri.toString())?.rewrittenText());
 
   constructor(
     private readonly kept: vscode.Memento,
@@ -97,7 +97,7 @@ class Rewrites implements vscode.Disposable {
     this.setActiveKey();
     if (vscode.workspace.getConfiguration("comments", document).get("visible") === false) {
       // The user shows no boxes between lines.
-      await this.diffs.show(document);
+      await this.showDiff(session);
     }
     await session.run();
   }
@@ -123,6 +123,10 @@ class Rewrites implements vscode.Disposable {
       await this.diffs.close(session.document.uri);
     }
     await session.accept();
+  }
+
+  async showDiff(session: RewriteSession): Promise<void> {
+    await this.diffs.show(session.document, session.start);
   }
 
   dispose(): void {

@@ -24,6 +24,8 @@ import { endOfText, moveRange } from "./trackedRange";
 
 /** Ten pictures a second are enough to see a text converge. */
 const SHOW_EVERY_MS = 100;
+/** Room for a box in lines, below its selection. */
+const NUM_LINES_FOR_BOX = 12;
 const MAX_SEED = 2 ** 31 - 1;
 
 /** What a session needs of the one who keeps it. */
@@ -61,6 +63,12 @@ export class RewriteSession {
     this.thread = new RewriteThread(around.controller, this.document.uri, this.range, label);
     this.marks = new Marks(this.document);
     this.draw(this.state);
+    this.revealBox();
+  }
+
+  /** Where the new text begins, in the document and in what it becomes. */
+  get start(): vscode.Position {
+    return this.range.start;
   }
 
   get phase(): RewriteState["phase"] {
@@ -243,6 +251,18 @@ export class RewriteSession {
     this.thread.show(markdown, state.phase);
     this.drawMarks();
     this.around.onDidChangeText();
+  }
+
+  /** The box is under the last line, which may be the last one visible or below that. */
+  private revealBox(): void {
+    const { line } = this.range.end;
+    const end = new vscode.Range(line, 0, line, 0);
+    for (const editor of vscode.window.visibleTextEditors) {
+      const lastVisible = editor.visibleRanges.at(-1)?.end.line ?? 0;
+      if (editor.document === this.document && lastVisible - line < NUM_LINES_FOR_BOX) {
+        editor.revealRange(end, vscode.TextEditorRevealType.InCenter);
+      }
+    }
   }
 
   /** A screen reader is read the Markdown as it is written: then it holds no HTML. */
