@@ -1,16 +1,14 @@
 """Ghost text as it is seen: a real terminal, its cells and their colours."""
 
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ..system_packages import NotInstallable, ensure_program
+from ..terminal import Terminal, open_terminal
 from .conftest import SETTINGS, SOURCE
-from .driver import GIVE_UP_S, PLUGIN
+from .driver import PLUGIN
 
 pytestmark = pytest.mark.e2e
 
@@ -29,50 +27,10 @@ COLOUR = "\x1b[38;2;18;52;86m"
 """How a terminal is told of #123456."""
 
 
-class Terminal:
-    """A terminal of 100 by 30 cells in which a program runs; nobody's tmux but ours."""
-
-    def __init__(self, tmux: Path, socket: Path) -> None:
-        self._tmux = [str(tmux), "-S", str(socket), "-f", "/dev/null"]
-
-    def start(self, environment: dict[str, str], *command: str) -> None:
-        given = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
-        self._run("new-session", "-d", "-x", "100", "-y", "30", *given, *command)
-        self._run("set", "-sa", "terminal-overrides", ",*:Tc")
-        # Escape is a key by itself, at once.
-        self._run("set", "-s", "escape-time", "0")
-
-    def keys(self, *keys: str) -> None:
-        self._run("send-keys", *keys)
-
-    def screen(self, *options: str) -> str:
-        return self._run("capture-pane", "-p", *options)
-
-    def wait_for(self, is_there: Callable[[str], bool]) -> str:
-        end_s = time.monotonic() + GIVE_UP_S
-        while not is_there(screen := self.screen()):
-            assert time.monotonic() < end_s, f"the screen is\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def end(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True)
-
-    def _run(self, *arguments: str) -> str:
-        run = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        return run.stdout
-
-
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    try:
-        tmux = ensure_program("tmux", "tmux")
-    except NotInstallable as why:
-        pytest.skip(str(why))
-    opened = Terminal(tmux, tmp_path / "tmux")
-    yield opened
-    opened.end()
+    with open_terminal(tmp_path) as opened:
+        yield opened
 
 
 def test_seen_and_taken(

@@ -1,4 +1,4 @@
-"""A selection rewritten in a real VS Code: seen converging, taken, thrown away, asked anew.
+"""A selection rewritten in a real VS Code: seen converging in place, taken, thrown away, retried.
 
 Which text the embedded model writes is its own matter: what is offered must be what is put in.
 """

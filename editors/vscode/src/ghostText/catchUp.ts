@@ -49,5 +49,6 @@ export class CatchUp implements vscode.Disposable {
 }
 
 function isAnswering({ isRunning, uiState }: Server): boolean {
-  return isRunning && (uiState.state === "ready" || uiState.state === "stopped");
+  // While the engine starts, and when a request is what starts it, requests are answered by nothing.
+  return isRunning && uiState.state === "ready";
 }
