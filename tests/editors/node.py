@@ -38,6 +38,9 @@ def run_npm(folder: Path, *arguments: str) -> str:
     environment = node_environment()
     # A pip run by the extension's tests would take what lies there for installed.
     environment.pop("PYTHONPATH", None)
+    # Behind a company's proxy the system knows whom to trust, and Node's own list does not.
+    options = [environment.get("NODE_OPTIONS", ""), "--use-system-ca"]
+    environment["NODE_OPTIONS"] = " ".join(filter(None, options))
     run = subprocess.run(
         [NODE, _NPM, *arguments],
         cwd=folder,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ..node import NODE, run_npm
+from ..installed import installed_or_skip
+from ..node import NODE, NpmFailed, run_npm
 from ..system_packages import CACHE, NotInstallable, ensure_program
 from .driver import PLUGIN
 
@@ -17,10 +18,7 @@ _FORMAT = Path(__file__).with_name("format_lua.mjs")
 
 
 def test_luacheck_finds_nothing() -> None:
-    try:
-        luacheck = ensure_program("luacheck", "lua-check")
-    except NotInstallable as why:
-        pytest.skip(str(why))
+    luacheck = installed_or_skip(lambda: ensure_program("luacheck", "lua-check"))
     config = PLUGIN / ".luacheckrc"
     command = [luacheck, "--no-color", "--quiet", "--config", config, PLUGIN]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -28,14 +26,7 @@ def test_luacheck_finds_nothing() -> None:
 
 
 def test_stylua_would_change_nothing() -> None:
-    folder = CACHE / "stylua-2.5.2"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / "install.lock"):  # several test runs may share the cache
-            if not (folder / "node_modules/@johnnymorganz/stylua/package.json").exists():
-                run_npm(folder, "install", "--no-audit", "--no-fund", "--prefix", ".", _STYLUA)
-    except NotInstallable as why:
-        pytest.skip(str(why))
+    folder = installed_or_skip(_installed_stylua)
     files = sorted(PLUGIN.rglob("*.lua"))
     assert len(files) > 20
     run = subprocess.run([NODE, _FORMAT, folder, *files], capture_output=True, text=True)
@@ -43,3 +34,15 @@ def test_stylua_would_change_nothing() -> None:
         f"to be formatted: {run.stdout}{run.stderr}\n"
         f"node {_FORMAT.name} {folder} --write FILE... does it"
     )
+
+
+def _installed_stylua() -> Path:
+    folder = CACHE / "stylua-2.5.2"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "install.lock"):  # several test runs may share the cache
+        if not (folder / "node_modules/@johnnymorganz/stylua/package.json").exists():
+            try:
+                run_npm(folder, "install", "--no-audit", "--no-fund", "--prefix", ".", _STYLUA)
+            except NpmFailed as failed:
+                raise NotInstallable(f"StyLua was not installed: {failed}") from failed
+    return folder
