@@ -54,7 +54,8 @@ function M.show(bufnr, row, byte_col, text)
     virt_text = { { first, HIGHLIGHT } },
     virt_text_pos = position,
     virt_lines = #below > 0 and below or nil,
-    hl_mode = 'combine',
+    -- Combined, it would take on the colours of a bracket before it that matchparen highlights.
+    hl_mode = 'replace',
     undo_restore = false,
   })
 end
