@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.distribution import percentile
+from benchmarks.editors.neovim_paint import measure as measure_neovim
 from benchmarks.editors.report import EditorReport
 from benchmarks.editors.vscode_paint import measure as measure_vscode
 from benchmarks.machine import describe_machine
@@ -20,7 +21,7 @@ from infill_engine.config import EngineConfig
 from infill_engine.tokenizer import Tokenizer
 
 _CONTEXT_TOKENS = 512
-_EDITORS = {"vscode": measure_vscode}
+_EDITORS = {"vscode": measure_vscode, "neovim": measure_neovim}
 
 
 @click.command()

@@ -1,160 +1,229 @@
-"""Keypress to paint in a real Neovim: `python -m benchmarks.editors.neovim_paint`.
+"""The real Neovim: somebody types, and every frame that Neovim draws is looked at.
 
-Somebody types lines of the standard library into an embedded Neovim with the plugin, the server
-and the embedded model. Each frame that Neovim draws is noted with its ghost text. Tells how long
-after a key the first frame with ghost text came, and in how many frames shown text was blank or
-jumped, which must be 0. The last line is one JSON object. Needs the project's [dev] extra.
+A frame counts as painted when Neovim has told a user interface all of it; a terminal's own share
+comes on top. Neither the user's configuration nor their engine is read.
 """
 
-import json
-import sys
+import asyncio
+import os
 import tempfile
 import time
-from dataclasses import asdict
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import click
+import psutil
 
-from benchmarks.distribution import percentile
-from benchmarks.machine import describe_machine
-from benchmarks.private_engine import private_runtime_folder
-from benchmarks.typing_sessions import typing_sessions
-from infill_engine.config import EngineConfig
-from infill_engine.tokenizer import Tokenizer
+from benchmarks.editors.neovim_screen import GHOST_COLOUR, FrameWatcher
+from benchmarks.editors.painted import Key, faults, latencies
+from benchmarks.editors.report import EditorReport
+from benchmarks.lsp_typing import Keystroke, keystrokes
+from benchmarks.typing_sessions import TypingSession
+from infill_client.launcher import stop_engine
+from infill_client.settings import CONFIG_DIR_VARIABLE
+from infill_engine.process_state import RUNTIME_DIR_VARIABLE, read_state
 from tests.editors.neovim.driver import Neovim, running_neovim
 from tests.editors.neovim.install_nvim import installed_nvim
+from tests.editors.vscode.sample import AFTER, BEFORE, GAP_LINE, TYPED
 
-_KEY_WAIT_S = 0.18  # between two keys of somebody who types fast
-_MAX_LINE_CHARS = 40
-_CONTEXT_TOKENS = 512
-
-RECORD_FRAMES = """
-_G.events = {}
-local ghost = vim.api.nvim_create_namespace('infill.ghost')
-vim.on_key(function(_, typed)
-  if typed and typed ~= '' then
-    table.insert(_G.events, { kind = 'key', at_ms = vim.uv.hrtime() / 1e6 })
-  end
-end)
-vim.api.nvim_set_decoration_provider(vim.api.nvim_create_namespace('frames'), {
-  on_end = function()
-    local mark = vim.api.nvim_buf_get_extmarks(0, ghost, 0, -1, { details = true })[1]
-    local text = mark and mark[4].virt_text and mark[4].virt_text[1][1] or ''
-    table.insert(_G.events, {
-      kind = 'frame', at_ms = vim.uv.hrtime() / 1e6, ghost = text,
-      line = vim.api.nvim_get_current_line(),
-    })
-  end,
-})
+_STATE_DIR_VARIABLE = "INFILL_LS_STATE_DIR"
+_VERSION = "0.12"
+_MAX_CHARS_TYPED = 40
+_READING_S = 1.0  # at the end of a line
+_BEFORE_FOLLOWING_S = 4.0
+_COLD_LIMIT_S = 60.0
+_FOLLOWED_CHARS = 12
+_KEY_NAMES = {"<": "<lt>", " ": "<Space>", "": "<BS>"}
+_PLAIN = """
+set nonumber signcolumn=no nowrap noautoindent nosmartindent indentexpr= nocindent shortmess+=F
+filetype on
 """
 
 
-def count_jumps(events: list[dict[str, Any]]) -> int:
-    """How many frames took back or changed shown text that the user did not contradict.
+async def measure(
+    sessions: Sequence[TypingSession], num_keystrokes: int, num_cold: int, seed: int
+) -> EditorReport:
+    """Type in Neovim with the plugin's own ghost text and the server's default settings.
 
     Args:
-        events: of one line typed at its end: keys, and frames with their line and ghost text.
+        sessions: lines to type, one file each; as many as `num_keystrokes` takes.
+        num_keystrokes: keys of the recorded session.
+        num_cold: times that the engine is ended and started again by a key.
+        seed: of the intervals and slips.
+
+    Raises:
+        NotInstallable: this Neovim cannot be had here.
+        TimeoutError: the editor or the engine did not come up.
     """
-    num_jumps = 0
-    frames = [event for event in events if event["kind"] == "frame"]
-    for before, after in pairwise(frames):
-        promised = before["line"] + before["ghost"]
-        still_fits = after["line"].startswith(before["line"]) and promised.startswith(after["line"])
-        if before["ghost"] and still_fits and after["line"] != promised:
-            num_jumps += not (after["line"] + after["ghost"]).startswith(promised)
-    return num_jumps
+    # The editor is driven by blocking calls, and nothing else runs meanwhile.
+    return await asyncio.to_thread(_measure, sessions, num_keystrokes, num_cold, seed)
 
 
-def paint_times_ms(events: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
-    """Milliseconds from a key to the first frame with ghost text before the next key.
+def _measure(
+    sessions: Sequence[TypingSession], num_keystrokes: int, num_cold: int, seed: int
+) -> EditorReport:
+    program = installed_nvim(_VERSION)
+    with tempfile.TemporaryDirectory(prefix="infill-neovim-") as root:
+        folder = Path(root)
+        with _own_engine(folder), running_neovim(program, folder / "nvim", {}) as editor:
+            typist = _Typist(editor, folder, seed)
+            typist.warm_up()
+            typist.type_lines(sessions, num_keystrokes)
+            typist.follow_ghost_texts(sessions)
+            typist.start_cold(num_cold)
+            return typist.report
 
-    Returns:
-        Those for keys that asked the model, and those for keys that typed what was shown.
-    """
-    asked: list[float] = []
-    typed_through: list[float] = []
-    shown_before = ""
-    for idx, event in enumerate(events):
-        if event["kind"] == "frame":
-            shown_before = event["line"] + event["ghost"] if event["ghost"] else ""
-            continue
-        for later in events[idx + 1 :]:
-            if later["kind"] == "key":
+
+@contextmanager
+def _own_engine(folder: Path) -> Iterator[None]:
+    """Let this process and its children know only an engine and settings below `folder`."""
+    names = (RUNTIME_DIR_VARIABLE, CONFIG_DIR_VARIABLE, _STATE_DIR_VARIABLE)
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: str(folder / name.lower()) for name in names})
+    try:
+        yield
+    finally:
+        stop_engine()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class _Typist:
+    """Somebody at the keys of one Neovim, and what was measured of it."""
+
+    def __init__(self, editor: Neovim, folder: Path, seed: int) -> None:
+        version = editor.lua("return tostring(vim.version())")
+        self.report = EditorReport(f"Neovim {version}, user interface events")
+        self._editor = editor
+        self._folder = folder
+        self._seed = seed
+        address = folder / "nvim.sock"
+        editor.nvim.funcs.serverstart(str(address))
+        for command in _PLAIN.strip().splitlines():
+            editor.nvim.command(command)
+        editor.lua("vim.api.nvim_set_hl(0, 'InfillGhost', { fg = ... })", GHOST_COLOUR)
+        begin_s = time.perf_counter()
+        editor.lua("require('infill').setup()")
+        self.report.facts = {"setup_ms": round(1000 * (time.perf_counter() - begin_s), 1)}
+        self._watcher = FrameWatcher(address)
+
+    def warm_up(self) -> None:
+        """Load what the first key, the first request and the first ghost text need."""
+        self._at_the_gap("warm_up.py")
+        self._editor.wait_for(lambda: self._editor.status() == "ready", "no engine")
+        self._type(TYPED)
+        self._editor.wait_for(lambda: self._watcher.ghost_text, "no ghost text")
+
+    def type_lines(self, sessions: Sequence[TypingSession], num_keystrokes: int) -> None:
+        """Type recorded lines, with slips and pauses, whatever is suggested."""
+        for idx, session in enumerate(sessions):
+            left = num_keystrokes - self.report.num_keystrokes
+            if left <= 0:
                 break
-            if later["ghost"]:
-                is_along = shown_before != "" and shown_before.startswith(later["line"])
-                (typed_through if is_along else asked).append(later["at_ms"] - event["at_ms"])
-                break
-    return asked, typed_through
+            typed = list(keystrokes(session.line[:_MAX_CHARS_TYPED], self._seed + idx))[:left]
+            indentation = self._open(f"line_{idx}.py", session)
+            self._record(indentation, typed)
+            self.report.num_keystrokes += len(typed)
+
+    def follow_ghost_texts(self, sessions: Sequence[TypingSession]) -> None:
+        """Begin the lines, and type on what is shown, where something is."""
+        for idx, session in enumerate(sessions):
+            indentation = self._open(f"follow_{idx}.py", session)
+            begun = session.line[: len(session.line) // 3]
+            self._record(indentation, _exactly(begun, self._seed + idx))
+            shown = self._ghost_text_within(_BEFORE_FOLLOWING_S)
+            followed = shown.partition("\n")[0][:_FOLLOWED_CHARS]
+            if followed:
+                self._record(indentation + begun, _exactly(followed, self._seed + idx))
+
+    def start_cold(self, num_times: int) -> None:
+        """End the engine, type, and wait for the first ghost text."""
+        for idx in range(num_times):
+            self._at_the_gap(f"cold_{idx}.py")
+            engine = read_state()
+            if engine is not None:
+                process = psutil.Process(engine.pid)
+                process.kill()
+                psutil.wait_procs([process], timeout=10.0)
+            self._watcher.start()
+            begin_ms = 1000 * time.perf_counter()
+            self._type(TYPED, wait_s=0.15)
+            begin_s = time.monotonic()
+            while not self._ghost_text_within(2.0):
+                if time.monotonic() - begin_s > _COLD_LIMIT_S:
+                    raise TimeoutError(f"No ghost text within {_COLD_LIMIT_S:g} s of a cold start.")
+                # As somebody does who sees nothing: the last letter once more.
+                self._press("")
+                self._type(TYPED[-1])
+            frames, _ = self._watcher.stop()
+            painted = next(frame for frame in frames if frame.ghost)
+            self.report.cold.append(painted.at_ms - begin_ms)
+
+    def _at_the_gap(self, name: str) -> None:
+        self._edit(name, BEFORE + "\n" + AFTER, GAP_LINE)
+
+    def _open(self, name: str, session: TypingSession) -> str:
+        """Open the session's file, its line missing; returns what stands before the cursor."""
+        indentation = session.prefix.rpartition("\n")[2]
+        text = session.prefix + session.suffix
+        self._edit(name, text, session.prefix.count("\n") + 1)
+        return indentation
+
+    def _edit(self, name: str, text: str, line: int) -> None:
+        """Open a file of its own, in insert mode at the end of a line (from 1)."""
+        nvim = self._editor.nvim
+        nvim.input("<Esc>")
+        path = self._folder / name
+        path.write_text(text, encoding="utf-8")
+        nvim.command(f"silent edit! {path}")
+        nvim.command("setlocal indentexpr= noautoindent indentkeys= formatoptions= textwidth=0")
+        self._editor.wait_for(
+            lambda: self._editor.lua("return require('infill.client').of() ~= nil"), "not served"
+        )
+        nvim.funcs.cursor(line, 1)
+        nvim.command("normal! zz")
+        nvim.input("A")
+        self._editor.wait_for(lambda: nvim.funcs.mode() == "i", "no insert mode")
+
+    def _record(self, line: str, typed: Sequence[Keystroke]) -> None:
+        """Type behind `line` and add what was painted to the report."""
+        keys: list[Key] = []
+        self._watcher.start()
+        for key in typed:
+            time.sleep(key.wait_s)
+            line = line + key.inserted if key.inserted else line[:-1]
+            at_ms = 1000 * time.perf_counter()
+            self._press(key.inserted)
+            keys.append(Key(at_ms, line, is_deletion=not key.inserted))
+        time.sleep(_READING_S)
+        frames, num_frames = self._watcher.stop()
+        self.report.latencies.add(latencies(keys, frames))
+        self.report.faults.add(faults(frames))
+        self.report.num_frames += num_frames
+
+    def _type(self, text: str, wait_s: float = 0.05) -> None:
+        for char in text:
+            self._press(char)
+            time.sleep(wait_s)
+
+    def _press(self, char: str) -> None:
+        """Press the key of a character, Backspace for ""."""
+        self._editor.nvim.input(_KEY_NAMES.get(char, char))
+
+    def _ghost_text_within(self, limit_s: float) -> str:
+        """What is seen, not what the plugin has: a frame may be on its way yet."""
+        end_s = time.monotonic() + limit_s
+        shown = ""
+        while not shown and time.monotonic() < end_s:
+            time.sleep(0.05)
+            shown = self._watcher.ghost_text
+        return shown
 
 
-def _type_line(editor: Neovim, prefix: str, suffix: str, line: str) -> list[dict[str, Any]]:
-    editor.nvim.current.buffer[:] = (prefix + suffix).split("\n")
-    row, indent = prefix.count("\n") + 1, prefix.rpartition("\n")[2]
-    editor.nvim.current.window.cursor = (row, len(indent))
-    editor.keys("A" if not suffix.partition("\n")[0] else "i")
-    editor.lua("_G.events = {}")
-    for char in line[:_MAX_LINE_CHARS]:
-        editor.keys("<lt>" if char == "<" else char)
-        time.sleep(_KEY_WAIT_S)
-    events = editor.lua("return _G.events")
-    editor.keys("<Esc>")
-    return events
-
-
-@click.command()
-@click.option("--keys", "num_keys", default=200, show_default=True, help="Keystrokes to type.")
-@click.option("--version", default="0.11", show_default=True, help="Neovim's: 0.11 or 0.12.")
-@click.option("--min-confidence", default=0.5, show_default=True, help="As the setting.")
-@click.option("--seed", default=0, show_default=True, help="Which lines are typed.")
-def main(num_keys: int, version: str, seed: int, min_confidence: float) -> None:
-    """Type, and tell what was painted when."""
-    asked: list[float] = []
-    along: list[float] = []
-    num_jumps = num_frames = num_typed = 0
-    tokenizer = Tokenizer.from_folder(EngineConfig().folder)
-    # Every line has a few keys at least: these are more than enough.
-    sessions = typing_sessions(num_keys // 4 + 1, _CONTEXT_TOKENS, tokenizer, seed)
-    with private_runtime_folder(), tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "a.py"
-        source.write_text("\n")
-        with running_neovim(installed_nvim(version), Path(scratch) / "nvim") as editor:
-            editor.nvim.command(f"edit {source}")
-            editor.nvim.command("set noautoindent indentexpr= indentkeys=")
-            command = [sys.executable, "-m", "lsp_server"]
-            settings = {"minConfidence": min_confidence}
-            editor.lua("require('infill').setup(...)", {"cmd": command, "settings": settings})
-            editor.wait_for(lambda: editor.status() == "ready", "the engine is not ready")
-            editor.lua(RECORD_FRAMES)
-            for session in sessions:
-                if num_typed >= num_keys:
-                    break
-                events = _type_line(editor, session.prefix, session.suffix, session.line)
-                num_typed += sum(event["kind"] == "key" for event in events)
-                num_frames += sum(event["kind"] == "frame" for event in events)
-                num_jumps += count_jumps(events)
-                for all_times, times in zip((asked, along), paint_times_ms(events), strict=True):
-                    all_times.extend(times)
-    result = {
-        "neovim": version,
-        "num_keys": num_typed,
-        "num_frames": num_frames,
-        "num_blank_or_backward_frames": num_jumps,
-        "keypress_to_paint_ms": _spread(asked),
-        "typed_through_ms": _spread(along),
-        **asdict(describe_machine()),
-    }
-    click.echo(json.dumps(result))
-
-
-def _spread(times_ms: list[float]) -> dict[str, float]:
-    if not times_ms:
-        return {"num": 0}
-    p50, p95 = percentile(times_ms, 50), percentile(times_ms, 95)
-    return {"num": len(times_ms), "p50": round(p50, 1), "p95": round(p95, 1)}
-
-
-if __name__ == "__main__":
-    main()
+def _exactly(text: str, seed: int) -> list[Keystroke]:
+    """Type `text` without slips, at a person's pace."""
+    paces = [key.wait_s for key in keystrokes(text, seed) if key.inserted]
+    return [Keystroke(wait_s, char) for wait_s, char in zip(paces, text, strict=False)]
