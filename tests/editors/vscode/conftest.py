@@ -1,5 +1,6 @@
 """One code-server and one browser for all tests; a window of its own for each module."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -32,7 +33,17 @@ def vsix() -> Path:
 
 
 @pytest.fixture(scope="session")
-def code_server(vsix: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+def ended_in_good_order() -> Iterator[None]:
+    """A run that is told to end ends what it has started, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def code_server(
+    vsix: Path, tmp_path_factory: pytest.TempPathFactory, ended_in_good_order: None
+) -> Iterator[CodeServer]:
     """VS Code with the extension, for a user who is shown everything the model says."""
     entry = installed_or_skip(ensure_code_server)
     folders = UserFolders(tmp_path_factory.mktemp("vscode-user"))
