@@ -3,6 +3,7 @@
 Knows nothing of our server; of our extension only that its name is in the status bar.
 """
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
