@@ -57,23 +57,23 @@ async def test_the_diff_shows_the_whole_file_and_can_be_accepted(vscode: VSCode)
 
 
 async def test_two_files_each_have_their_own(vscode: VSCode) -> None:
-    await vscode.open("second.py", document(OLD))
-    await select_old(vscode, "first.py")
+    await vscode.open("two_of_two.py", document(OLD))
+    await select_old(vscode, "one_of_two.py")
     await ask(vscode)
     text = await offered(vscode)
-    await _go_to_tab(vscode, "second.py")
+    await _go_to_tab(vscode, "two_of_two.py")
     await wait_until_gone(vscode)
     await select_lines(vscode, FIRST_LINE, OLD.count("\n"))
     await ask(vscode)
     await offered(vscode)
     await vscode.press("Escape")
     await wait_until_gone(vscode)
-    await _go_to_tab(vscode, "first.py")
+    await _go_to_tab(vscode, "one_of_two.py")
     assert await offered(vscode) == text
     await vscode.press("Control+Enter")
     await wait_until_gone(vscode)
     assert await vscode.save() == document(text)
-    assert vscode.read("second.py") == document(OLD)
+    assert vscode.read("two_of_two.py") == document(OLD)
 
 
 async def test_whole_lines_keep_the_last_ones_end(vscode: VSCode) -> None:

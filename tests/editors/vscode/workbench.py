@@ -3,6 +3,7 @@
 Knows nothing of our server; of our extension only that its name is in the status bar.
 """
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -76,7 +77,11 @@ class VSCode(Screen):
             await self.page.wait_for_selector(".quick-input-widget input")
             await self.page.keyboard.insert_text(name)
             try:
-                await self.wait_for_quick_pick(lambda rows: title in rows[0], limit_s=3.0)
+                # Not a file whose name only ends like this one's.
+                named = re.compile(rf"(^|\W){re.escape(title)}")
+                await self.wait_for_quick_pick(
+                    lambda rows: named.search(rows[0]) is not None, limit_s=3.0
+                )
             except TimeoutError:
                 return False
             return True
