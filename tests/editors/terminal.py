@@ -23,9 +23,10 @@ class Terminal:
         self._tmux = [str(tmux), "-S", str(socket), "-f", "/dev/null"]
 
     def start(self, environment: dict[str, str], *command: str) -> None:
-        """Run a command in the terminal."""
-        given = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
-        self._run("new-session", "-d", "-x", "100", "-y", "30", *given, *command)
+        """Run a command in the terminal, with these variables besides the test's own."""
+        # Not tmux's -e, which has no say over PATH.
+        given = [f"{name}={value}" for name, value in environment.items()]
+        self._run("new-session", "-d", "-x", "100", "-y", "30", "env", *given, *command)
         self._run("set", "-sa", "terminal-overrides", ",*:Tc")
         # Escape is a key by itself, at once.
         self._run("set", "-s", "escape-time", "0")
