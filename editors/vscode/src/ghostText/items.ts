@@ -6,15 +6,20 @@ import { DID_ACCEPT_COMMAND } from "../protocol";
 import type { Rest } from "./autoClosed";
 
 /**
- * Offers `rest` at the cursor. The item replaces the line from its start: an item that VS Code can
- * see through to the line's start flashes less while it is typed than one at the cursor.
+ * Offers `rest` at the cursor. The item replaces what was typed since it was asked for at `asked`: an
+ * item that begins where it began before flashes less while it is typed than one at the cursor. It
+ * begins no earlier, for VS Code goes on showing an item, with what was deleted put back, as long as
+ * deletions stay behind its beginning; then the answer for the place come back to would replace it.
  */
 export function itemAt(
   document: vscode.TextDocument,
   cursor: vscode.Position,
+  asked: vscode.Position,
   rest: Rest,
 ): vscode.InlineCompletionItem {
-  const range = new vscode.Range(cursor.with({ character: 0 }), after(cursor, rest));
+  const isOnLine = asked.line === cursor.line && asked.isBeforeOrEqual(cursor);
+  const start = isOnLine ? asked : cursor.with({ character: 0 });
+  const range = new vscode.Range(start, after(cursor, rest));
   return item(document, range, cursor, rest.text);
 }
 

@@ -214,7 +214,7 @@ export class GhostText implements vscode.Disposable {
     const selected = context.selectedCompletionInfo;
     const item =
       selected === undefined
-        ? itemAt(document, cursor, rest)
+        ? itemAt(document, cursor, document.positionAt(suggestion.place.offset), rest)
         : itemBesideMenu(document, cursor, rest, selected);
     if (item === undefined) {
       return undefined;
