@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 from playwright.async_api import Error as BrowserError
 
 from .screen import GIVE_UP_S, SCREEN_SCRIPT, Screen
@@ -15,7 +15,7 @@ from .server_process import CodeServer
 
 CLOSE_ALL_KEY = "Control+Alt+Shift+KeyQ"
 KEYBINDINGS = {"ctrl+alt+shift+q": "workbench.action.closeAllEditors"}
-SIZE = {"width": 1100, "height": 700}
+SIZE: ViewportSize = {"width": 1100, "height": 700}
 _MAX_SIMILAR = 6
 _FOCUSED = ".editor-group-container.active .monaco-editor.focused"
 
@@ -35,7 +35,7 @@ class VSCode(Screen):
     @classmethod
     async def open_window(cls, browser: Browser, server: CodeServer) -> "VSCode":
         """Open the workspace in a new window; returns when the status bar shows infill-ls."""
-        context = await browser.new_context(viewport=SIZE, reduced_motion="reduce")  # type: ignore[arg-type]
+        context = await browser.new_context(viewport=SIZE, reduced_motion="reduce")
         await context.add_init_script(path=SCREEN_SCRIPT)
         page = await context.new_page()
         await page.goto(f"{server.url}/?folder={quote(str(server.folders.workspace))}")
