@@ -11,16 +11,25 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 _ROOT = Path(__file__).parents[2]
-RESULTS = _ROOT / "benchmarks" / "results" / "editors.json"
+RESULTS = _ROOT / "benchmarks" / "results"
 PLOT = _ROOT / "docs" / "plots" / "editors.png"
 _SMALLEST_MS = 1.0
 
 
-def draw(results: dict[str, Any], path: Path) -> None:
-    """Write the plot of these results to `path`, over what is there."""
-    editors = results["editors"]
+def kept_results() -> list[dict[str, Any]]:
+    """Return what was measured of each editor: the last line of each of the kept reports."""
+    reports = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("editors_*.txt"))]
+    return [
+        editor
+        for report in reports
+        for editor in json.loads(report.strip().splitlines()[-1])["editors"]
+    ]
+
+
+def draw(editors: list[dict[str, Any]], path: Path) -> None:
+    """Write the plot of these editors to `path`, over what is there."""
     figure, axes = plt.subplots(
-        1, len(editors), figsize=(7.0 * len(editors), 4.2), squeeze=False, sharey=True
+        1, len(editors), figsize=(7.0 * len(editors), 4.8), squeeze=False, sharex=True, sharey=True
     )
     for ax, editor in zip(axes[0], editors, strict=True):
         _draw_editor(ax, editor)
@@ -40,8 +49,8 @@ def _draw_editor(ax: Axes, editor: dict[str, Any]) -> None:
     ax.set_xlabel("milliseconds from the key")
     ax.set_title(editor["editor"])
     ax.grid(True, which="both", alpha=0.3)
-    ax.legend(loc="lower right", fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
 
 
 if __name__ == "__main__":
-    draw(json.loads(RESULTS.read_text(encoding="utf-8")), PLOT)
+    draw(kept_results(), PLOT)
