@@ -5,11 +5,9 @@ comes on top. Neither the user's configuration nor their engine is read.
 """
 
 import asyncio
-import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -17,22 +15,23 @@ import psutil
 from benchmarks.editors.neovim_screen import GHOST_COLOUR, FrameWatcher
 from benchmarks.editors.painted import Key, faults, latencies
 from benchmarks.editors.report import EditorReport
+from benchmarks.editors.typist import (
+    BEFORE_FOLLOWING_S,
+    COLD_LIMIT_S,
+    FOLLOWED_CHARS,
+    MAX_CHARS_TYPED,
+    READING_S,
+    exactly,
+)
 from benchmarks.lsp_typing import Keystroke, keystrokes
 from benchmarks.typing_sessions import TypingSession
-from infill_client.launcher import stop_engine
-from infill_client.settings import CONFIG_DIR_VARIABLE
-from infill_engine.process_state import RUNTIME_DIR_VARIABLE, read_state
+from infill_engine.process_state import read_state
 from tests.editors.neovim.driver import Neovim, running_neovim
 from tests.editors.neovim.install_nvim import installed_nvim
+from tests.editors.own_engine import own_engine
 from tests.editors.vscode.sample import AFTER, BEFORE, GAP_LINE, TYPED
 
-_STATE_DIR_VARIABLE = "INFILL_LS_STATE_DIR"
 _VERSION = "0.12"
-_MAX_CHARS_TYPED = 40
-_READING_S = 1.0  # at the end of a line
-_BEFORE_FOLLOWING_S = 4.0
-_COLD_LIMIT_S = 60.0
-_FOLLOWED_CHARS = 12
 _KEY_NAMES = {"<": "<lt>", " ": "<Space>", "": "<BS>"}
 _PLAIN = """
 set nonumber signcolumn=no nowrap noautoindent nosmartindent indentexpr= nocindent shortmess+=F
@@ -65,30 +64,16 @@ def _measure(
     program = installed_nvim(_VERSION)
     with tempfile.TemporaryDirectory(prefix="infill-neovim-") as root:
         folder = Path(root)
-        with _own_engine(folder), running_neovim(program, folder / "nvim", {}) as editor:
+        with (
+            own_engine(folder) as environment,
+            running_neovim(program, folder / "nvim", environment) as editor,
+        ):
             typist = _Typist(editor, folder, seed)
             typist.warm_up()
             typist.type_lines(sessions, num_keystrokes)
             typist.follow_ghost_texts(sessions)
             typist.start_cold(num_cold)
             return typist.report
-
-
-@contextmanager
-def _own_engine(folder: Path) -> Iterator[None]:
-    """Let this process and its children know only an engine and settings below `folder`."""
-    names = (RUNTIME_DIR_VARIABLE, CONFIG_DIR_VARIABLE, _STATE_DIR_VARIABLE)
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update({name: str(folder / name.lower()) for name in names})
-    try:
-        yield
-    finally:
-        stop_engine()
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class _Typist:
@@ -123,7 +108,7 @@ class _Typist:
             left = num_keystrokes - self.report.num_keystrokes
             if left <= 0:
                 break
-            typed = list(keystrokes(session.line[:_MAX_CHARS_TYPED], self._seed + idx))[:left]
+            typed = list(keystrokes(session.line[:MAX_CHARS_TYPED], self._seed + idx))[:left]
             indentation = self._open(f"line_{idx}.py", session)
             self._record(indentation, typed)
             self.report.num_keystrokes += len(typed)
@@ -133,11 +118,11 @@ class _Typist:
         for idx, session in enumerate(sessions):
             indentation = self._open(f"follow_{idx}.py", session)
             begun = session.line[: len(session.line) // 3]
-            self._record(indentation, _exactly(begun, self._seed + idx))
-            shown = self._ghost_text_within(_BEFORE_FOLLOWING_S)
-            followed = shown.partition("\n")[0][:_FOLLOWED_CHARS]
+            self._record(indentation, exactly(begun, self._seed + idx))
+            shown = self._ghost_text_within(BEFORE_FOLLOWING_S)
+            followed = shown.partition("\n")[0][:FOLLOWED_CHARS]
             if followed:
-                self._record(indentation + begun, _exactly(followed, self._seed + idx))
+                self._record(indentation + begun, exactly(followed, self._seed + idx))
 
     def start_cold(self, num_times: int) -> None:
         """End the engine, type, and wait for the first ghost text."""
@@ -153,8 +138,8 @@ class _Typist:
             self._type(TYPED, wait_s=0.15)
             begin_s = time.monotonic()
             while not self._ghost_text_within(2.0):
-                if time.monotonic() - begin_s > _COLD_LIMIT_S:
-                    raise TimeoutError(f"No ghost text within {_COLD_LIMIT_S:g} s of a cold start.")
+                if time.monotonic() - begin_s > COLD_LIMIT_S:
+                    raise TimeoutError(f"No ghost text within {COLD_LIMIT_S:g} s of a cold start.")
                 # As somebody does who sees nothing: the last letter once more.
                 self._press("")
                 self._type(TYPED[-1])
@@ -198,7 +183,7 @@ class _Typist:
             at_ms = 1000 * time.perf_counter()
             self._press(key.inserted)
             keys.append(Key(at_ms, line, is_deletion=not key.inserted))
-        time.sleep(_READING_S)
+        time.sleep(READING_S)
         frames, num_frames = self._watcher.stop()
         self.report.latencies.add(latencies(keys, frames))
         self.report.faults.add(faults(frames))
@@ -221,9 +206,3 @@ class _Typist:
             time.sleep(0.05)
             shown = self._watcher.ghost_text
         return shown
-
-
-def _exactly(text: str, seed: int) -> list[Keystroke]:
-    """Type `text` without slips, at a person's pace."""
-    paces = [key.wait_s for key in keystrokes(text, seed) if key.inserted]
-    return [Keystroke(wait_s, char) for wait_s, char in zip(paces, text, strict=False)]

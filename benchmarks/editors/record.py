@@ -7,7 +7,6 @@ pictures for the extension's README into editors/vscode/media.
 
 import asyncio
 import io
-import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -16,14 +15,11 @@ import click
 from PIL import Image
 from playwright.async_api import ViewportSize
 
-from benchmarks.lsp_typing import keystrokes
-from tests.editors.code_server import ensure_code_server
-from tests.editors.extension import build_vsix
-from tests.editors.vscode.browser import ensure_chromium, running_browser
+from benchmarks.editors.typist import exactly
+from benchmarks.editors.vscode_window import vscode_window
 from tests.editors.vscode.sample import TYPED, at_the_gap
-from tests.editors.vscode.server_process import running_code_server
-from tests.editors.vscode.user_folders import SHOW_ALL, UserFolders
-from tests.editors.vscode.workbench import KEYBINDINGS, VSCode
+from tests.editors.vscode.user_folders import SHOW_ALL
+from tests.editors.vscode.workbench import VSCode
 
 _ROOT = Path(__file__).parents[2]
 FILM = _ROOT / "docs" / "vscode.webp"
@@ -109,29 +105,18 @@ async def play(vscode: VSCode) -> None:
 
 
 async def _type_like_a_person(vscode: VSCode, text: str) -> None:
-    paces_s = [key.wait_s for key in keystrokes(text, seed=1) if key.inserted]
-    for pace_s, char in zip(paces_s, text, strict=False):
-        await asyncio.sleep(pace_s)
-        await vscode.type(char, delay_ms=0)
+    for key in exactly(text, seed=1):
+        await asyncio.sleep(key.wait_s)
+        await vscode.type(key.inserted, delay_ms=0)
 
 
 async def _record() -> None:
-    vsix = build_vsix()
-    entry = ensure_code_server()
-    chromium = ensure_chromium()
     MEDIA.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="infill-film-") as root:
-        folders = UserFolders(Path(root))
-        folders.write_settings(_SETTINGS)
-        folders.write_keybindings(KEYBINDINGS)
-        with running_code_server(entry, vsix, folders) as server:
-            async with running_browser(chromium) as browser:
-                vscode = await VSCode.open_window(browser, server)
-                await vscode.page.set_viewport_size(_SIZE)
-                await vscode.wait_for_status("check")
-                await vscode.press("Control+b")  # the side bar shows nothing here
-                await play(vscode)
-                await vscode.close()
+    async with vscode_window(_SETTINGS) as vscode:
+        await vscode.page.set_viewport_size(_SIZE)
+        await vscode.wait_for_status("check")
+        await vscode.press("Control+b")  # the side bar shows nothing here
+        await play(vscode)
 
 
 @click.command()

@@ -5,7 +5,6 @@ The user is one of the tests' (tests/editors/vscode): nothing of the real user's
 
 import asyncio
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +14,20 @@ import psutil
 
 from benchmarks.editors.painted import Frame, Key, faults, latencies
 from benchmarks.editors.report import EditorReport
+from benchmarks.editors.typist import (
+    BEFORE_FOLLOWING_S,
+    COLD_LIMIT_S,
+    FOLLOWED_CHARS,
+    MAX_CHARS_TYPED,
+    READING_S,
+    exactly,
+)
+from benchmarks.editors.vscode_window import vscode_window
 from benchmarks.lsp_typing import Keystroke, keystrokes
 from benchmarks.typing_sessions import TypingSession
-from tests.editors.code_server import ensure_code_server
 from tests.editors.extension import build_vsix
-from tests.editors.vscode.browser import ensure_chromium, running_browser
 from tests.editors.vscode.sample import TYPED, at_the_gap
-from tests.editors.vscode.server_process import running_code_server
-from tests.editors.vscode.user_folders import UserFolders
-from tests.editors.vscode.workbench import KEYBINDINGS, SIZE, VSCode
+from tests.editors.vscode.workbench import SIZE, VSCode
 
 _SAMPLER = Path(__file__).with_name("frame_sampler.js")
 _ENGINE = "infill_engine"
@@ -33,11 +37,6 @@ _SETTINGS = {
     "editor.autoClosingQuotes": "never",
     "editor.autoIndent": "keep",
 }
-_MAX_CHARS_TYPED = 40
-_READING_S = 1.0  # at the end of a line
-_BEFORE_FOLLOWING_S = 4.0
-_COLD_LIMIT_S = 60.0
-_FOLLOWED_CHARS = 12
 _ALL_ROWS_HEIGHT = 4000
 
 
@@ -56,29 +55,19 @@ async def measure(
         NotInstallable: VS Code, Chromium or npm's packages cannot be had here.
         TimeoutError: the editor or the engine did not come up.
     """
-    vsix = build_vsix()
-    entry = ensure_code_server()
-    chromium = ensure_chromium()
-    with tempfile.TemporaryDirectory(prefix="infill-editors-") as root:
-        folders = UserFolders(Path(root))
-        folders.write_settings(_SETTINGS)
-        folders.write_keybindings(KEYBINDINGS)
-        with running_code_server(entry, vsix, folders) as server:
-            async with running_browser(chromium) as browser:
-                vscode = await VSCode.open_window(browser, server)
-                await vscode.page.evaluate(_SAMPLER.read_text(encoding="utf-8"))
-                typist = _Typist(vscode, seed)
-                await typist.warm_up()
-                activation_ms = await _activation_ms(vscode)
-                await typist.type_lines(sessions, num_keystrokes)
-                await typist.follow_ghost_texts(sessions)
-                await typist.start_cold(num_cold)
-                report = typist.report
-                report.facts = {
-                    "vsix_bytes": vsix.stat().st_size,
-                    "activation_ms": activation_ms,
-                }
-                await vscode.close()
+    async with vscode_window(_SETTINGS) as vscode:
+        await vscode.page.evaluate(_SAMPLER.read_text(encoding="utf-8"))
+        typist = _Typist(vscode, seed)
+        await typist.warm_up()
+        activation_ms = await _activation_ms(vscode)
+        await typist.type_lines(sessions, num_keystrokes)
+        await typist.follow_ghost_texts(sessions)
+        await typist.start_cold(num_cold)
+    report = typist.report
+    report.facts = {
+        "vsix_bytes": build_vsix().stat().st_size,  # the one that was installed
+        "activation_ms": activation_ms,
+    }
     return report
 
 
@@ -104,7 +93,7 @@ class _Typist:
             left = num_keystrokes - self.report.num_keystrokes
             if left <= 0:
                 break
-            typed = list(keystrokes(session.line[:_MAX_CHARS_TYPED], self._seed + idx))[:left]
+            typed = list(keystrokes(session.line[:MAX_CHARS_TYPED], self._seed + idx))[:left]
             indentation = await self._open(f"line_{idx}.py", session)
             await self._record(indentation, typed)
             self.report.num_keystrokes += len(typed)
@@ -114,11 +103,11 @@ class _Typist:
         for idx, session in enumerate(sessions):
             indentation = await self._open(f"follow_{idx}.py", session)
             begun = session.line[: len(session.line) // 3]
-            await self._record(indentation, _exactly(begun, self._seed + idx))
-            shown = await self._ghost_text_within(_BEFORE_FOLLOWING_S)
-            followed = shown.partition("\n")[0][:_FOLLOWED_CHARS]
+            await self._record(indentation, exactly(begun, self._seed + idx))
+            shown = await self._ghost_text_within(BEFORE_FOLLOWING_S)
+            followed = shown.partition("\n")[0][:FOLLOWED_CHARS]
             if followed:
-                await self._record(indentation + begun, _exactly(followed, self._seed + idx))
+                await self._record(indentation + begun, exactly(followed, self._seed + idx))
 
     async def start_cold(self, num_times: int) -> None:
         """End the engine, type, and wait for the first ghost text."""
@@ -132,8 +121,8 @@ class _Typist:
             await self._vscode.type(TYPED, delay_ms=150.0)
             begin_s = time.monotonic()
             while not await self._ghost_text_within(2.0):
-                if time.monotonic() - begin_s > _COLD_LIMIT_S:
-                    raise TimeoutError(f"No ghost text within {_COLD_LIMIT_S:g} s of a cold start.")
+                if time.monotonic() - begin_s > COLD_LIMIT_S:
+                    raise TimeoutError(f"No ghost text within {COLD_LIMIT_S:g} s of a cold start.")
                 # As somebody does who sees nothing: the last letter once more.
                 await self._vscode.press("Backspace")
                 await self._vscode.type(TYPED[-1])
@@ -164,7 +153,7 @@ class _Typist:
                 line = line[:-1]
                 await self._vscode.press("Backspace")
             lines.append(line)
-        await asyncio.sleep(_READING_S)
+        await asyncio.sleep(READING_S)
         frames, times_ms, num_frames = await self._stop()
         keys = [
             Key(at_ms, text, is_deletion=not key.inserted)
@@ -193,12 +182,6 @@ class _Typist:
             for each in taken["frames"]
         ]
         return frames, [each["atMs"] for each in taken["keys"]], taken["numFrames"]
-
-
-def _exactly(text: str, seed: int) -> list[Keystroke]:
-    """Type `text` without slips, at a person's pace."""
-    paces = [key.wait_s for key in keystrokes(text, seed) if key.inserted]
-    return [Keystroke(wait_s, char) for wait_s, char in zip(paces, text, strict=False)]
 
 
 async def _activation_ms(vscode: VSCode) -> int | None:

@@ -1,19 +1,14 @@
 """An Emacs without its user's configuration, and one real engine for all tests."""
 
-import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infill_client.launcher import stop_engine
-from infill_client.settings import CONFIG_DIR_VARIABLE
-from infill_engine.process_state import RUNTIME_DIR_VARIABLE
-
 from ..installed import installed_or_skip
+from ..own_engine import own_engine
 from ..system_packages import ensure_program
 from .batch import Emacs
 
@@ -32,18 +27,8 @@ def emacs_program() -> Path:
 @pytest.fixture(scope="package")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment of an engine that is not the user's; stopped at the end."""
-    folder = tmp_path_factory.mktemp("engine")
-    variables = {
-        RUNTIME_DIR_VARIABLE: str(folder / "run"),
-        CONFIG_DIR_VARIABLE: str(folder / "config"),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        if "PYTHONPATH" in os.environ:
-            variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
-        yield {**variables, "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
-        stop_engine()
+    with own_engine(tmp_path_factory.mktemp("engine")) as environment:
+        yield environment
 
 
 @pytest.fixture

@@ -1,20 +1,15 @@
 """Helix with the configuration of docs/editors.md: its menu has the suggestion, and it rewrites."""
 
-import os
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from infill_client.launcher import stop_engine
-from infill_client.settings import CONFIG_DIR_VARIABLE
-from infill_engine.process_state import RUNTIME_DIR_VARIABLE
-
 from ..debian_sid import sid_program
 from ..documented import blocks
 from ..installed import installed_or_skip
+from ..own_engine import own_engine
 from ..terminal import Terminal, open_terminal
 
 pytestmark = pytest.mark.e2e
@@ -31,25 +26,15 @@ OLD = "    result = 0\n"
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A user of its own, with an engine of its own."""
-    variables = {
-        RUNTIME_DIR_VARIABLE: str(tmp_path / "run"),
-        CONFIG_DIR_VARIABLE: str(tmp_path / "config"),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        if "PYTHONPATH" in os.environ:
-            variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    with own_engine(tmp_path) as variables:
         yield {
             **variables,
             "HOME": str(tmp_path),
             "XDG_CONFIG_HOME": str(tmp_path / "xdg"),
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
-            "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
             "TERM": "xterm-256color",
             "LC_ALL": "C.UTF-8",
         }
-        stop_engine()
 
 
 def test_the_menu_and_the_code_action(environment: dict[str, str], tmp_path: Path) -> None:

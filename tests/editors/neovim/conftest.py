@@ -1,7 +1,6 @@
 """A Neovim of each version, with the plugin, the real server and one real engine for all."""
 
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from infill_client.launcher import stop_engine
-from infill_client.settings import CONFIG_DIR_VARIABLE
-from infill_engine.process_state import RUNTIME_DIR_VARIABLE
-
 from ..installed import installed_or_skip
+from ..own_engine import own_engine
 from .driver import Neovim, running_neovim
 from .install_nvim import VERSIONS, installed_nvim
 
@@ -45,16 +41,8 @@ OpenNeovim = Callable[..., AbstractContextManager[Neovim]]
 @pytest.fixture(scope="session")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment of an engine that is not the user's; one for all tests, stopped at the end."""
-    folder = tmp_path_factory.mktemp("engine")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(RUNTIME_DIR_VARIABLE, str(folder / "run"))
-        patch.setenv(CONFIG_DIR_VARIABLE, str(folder / "config"))
-        yield {
-            RUNTIME_DIR_VARIABLE: str(folder / "run"),
-            CONFIG_DIR_VARIABLE: str(folder / "config"),
-            "PATH": f"{sysconfig.get_path('scripts')}:/usr/bin:/bin",
-        }
-        stop_engine()
+    with own_engine(tmp_path_factory.mktemp("engine")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

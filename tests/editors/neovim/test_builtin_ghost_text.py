@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ..system_packages import NotInstallable
+from ..installed import installed_or_skip
 from .conftest import SETTINGS, SOURCE
 from .driver import running_neovim
 from .install_nvim import installed_nvim
@@ -19,10 +19,7 @@ def test_drawn_and_taken_by_neovim(
     tmp_path: Path, engine_home: dict[str, str], with_plugin: bool
 ) -> None:
     """With all of the plugin on the runtimepath, and with lsp/infill.lua alone."""
-    try:
-        program = installed_nvim("0.12")
-    except NotInstallable as why:
-        pytest.skip(str(why))
+    program = installed_or_skip(lambda: installed_nvim("0.12"))
     source = tmp_path / "a.py"
     source.write_text(SOURCE, encoding="utf-8")
     with running_neovim(program, tmp_path / "nvim", engine_home, with_plugin) as editor:
