@@ -4,6 +4,7 @@ Knows nothing of the model; works on token ids and their text.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
 
 from infill_engine.api import Mode
@@ -74,27 +75,27 @@ class Middle:
         """How many characters so many leading tokens spell for good; `text` may end before."""
         return len(self._decode(self.token_ids[:num_tokens]).rstrip(_BROKEN_CHARACTER))
 
-    def num_chars_begun(self, num_tokens: int) -> int:
-        """As `num_chars_of_first`, by counting: cheap enough for every step.
+    def num_chars_begun(self) -> list[int]:
+        """As `num_chars_of_first` of 1, 2, ... tokens, by counting: cheap enough for every step.
 
         A character whose last bytes stand in a later token counts with its first.
         """
-        begun = sum(self._tokenizer.num_chars_of(self.token_ids[:num_tokens]))
-        return max(0, begun - len(self._prompt.healed))
+        num_healed = len(self._prompt.healed)
+        begun = accumulate(self._tokenizer.num_chars_of(self.token_ids))
+        return [max(0, num_chars - num_healed) for num_chars in begun]
 
-    def canvas_token_chars(self) -> tuple[int, ...]:
-        """How many characters of `text` each canvas position spells, 0 from its end on."""
-        committed = self._tokenizer.num_chars_of(self._before_end(self._committed))
-        visible = self._before_end([*self._committed, *self._canvas])[len(committed) :]
-        # What token healing took from the prefix is not part of the text.
-        hidden = max(0, len(self._prompt.healed) - sum(committed))
-        left = max(0, len(self.text) - max(0, sum(committed) - len(self._prompt.healed)))
+    def canvas_token_chars(self, num_chars: int) -> tuple[int, ...]:
+        """How many of the `num_chars` characters of `text` each canvas position spells.
+
+        0 for all from the end on, and for what token healing took from the prefix.
+        """
+        ends = self.num_chars_begun()
+        num_before = len(self._committed)
+        begin = ends[num_before - 1] if 0 < num_before <= len(ends) else 0
         counts: list[int] = []
-        for num_chars in self._tokenizer.num_chars_of(visible):
-            shown = num_chars - min(hidden, num_chars)
-            hidden -= num_chars - shown
-            counts.append(min(shown, left))
-            left -= counts[-1]
+        for end in ends[num_before:]:
+            counts.append(min(end, num_chars) - min(begin, num_chars))
+            begin = end
         return (*counts, *([0] * (len(self._canvas) - len(counts))))
 
     @property

@@ -76,9 +76,10 @@ class Run:
         settled: tuple[tuple[int, float], ...] = ()
         if calibration is not None and num_settled:
             entropies = [*self.entropies, *canvas.entropy[0, :num_settled].tolist()]
+            ends = self.middle.num_chars_begun()
             settled = leading_confidence(
-                self.confidences(calibration, entropies),
-                self.middle.num_chars_begun,
+                self.confidences(calibration, entropies)[: len(ends)],
+                lambda num_tokens: ends[num_tokens - 1],
                 len(settled_text),
             )
         return InfillUpdate(
@@ -88,7 +89,7 @@ class Run:
             settled_chars=len(settled_text) if text.startswith(settled_text) else 0,
             token_entropies=tuple(canvas.entropy[0].tolist()),
             num_accepted=num_accepted,
-            token_chars=self.middle.canvas_token_chars(),
+            token_chars=self.middle.canvas_token_chars(len(text)),
             leading_confidence=settled,
         )
 

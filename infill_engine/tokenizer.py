@@ -5,7 +5,7 @@ Knows nothing of prompts.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Tokenizer:
     def __init__(self, inner: HFTokenizer) -> None:
         inner.encode_special_tokens = True
         self._inner = inner
+        self._num_chars_begun: dict[int, int] = {}
 
     @classmethod
     def from_folder(cls, folder: Path) -> "Tokenizer":
@@ -105,28 +106,34 @@ class Tokenizer:
 
     def num_chars_of(self, token_ids: Sequence[int]) -> list[int]:
         """How many characters begin in each token; their sum is the decoded text's length."""
-        begun = self._num_chars_begun
-        return [begun.get(token_id, 0) for token_id in token_ids]
+        known = self._num_chars_begun
+        for token_id in token_ids:
+            if token_id not in known:
+                known[token_id] = self._count_chars_begun(token_id)
+        return [known[token_id] for token_id in token_ids]
 
-    @cached_property
-    def _num_chars_begun(self) -> dict[int, int]:
+    def _count_chars_begun(self, token_id: int) -> int:
+        name = self._inner.id_to_token(token_id)
+        if name is None or token_id in self._special_set:
+            return 0
         # In UTF-8 every byte but those of the form 10xxxxxx begins a character.
-        names, ids = self._sorted_tokens
-        return {
-            token_id: sum(byte & 0xC0 != 0x80 for byte in name)
-            for name, token_id in zip(names, ids, strict=True)
-        }
+        return sum(byte & 0xC0 != 0x80 for byte in self._to_bytes(name))
 
     @cached_property
     def _special_set(self) -> frozenset[int]:
         return frozenset(self.special_ids)
 
     @cached_property
+    def _to_bytes(self) -> Callable[[str], bytes]:
+        return _byte_level if self._inner.token_to_id("Ċ") is not None else _sentence_piece
+
+    @cached_property
     def _sorted_tokens(self) -> tuple[list[bytes], list[int]]:
         specials = self._special_set
         vocabulary = self._inner.get_vocab(with_added_tokens=True)
-        to_bytes = _byte_level if "Ċ" in vocabulary else _sentence_piece
-        pairs = sorted((to_bytes(name), i) for name, i in vocabulary.items() if i not in specials)
+        pairs = sorted(
+            (self._to_bytes(name), i) for name, i in vocabulary.items() if i not in specials
+        )
         return [name for name, _ in pairs], [token_id for _, token_id in pairs]
 
 

@@ -81,7 +81,7 @@ def test_half_a_character_is_not_settled(text: str) -> None:
 def test_each_position_spells_its_characters(text: str, mode: Mode, healed: str) -> None:
     it, ids = middle(text, mode=mode, healed=healed)
     it.show([*ids, END, *ids], num_settled=0)
-    counts = it.canvas_token_chars()
+    counts = it.canvas_token_chars(len(it.text))
     assert len(counts) == 2 * len(ids) + 1
     assert sum(counts) == len(it.text)
     assert set(counts[len(ids) :]) == {0}
@@ -95,5 +95,5 @@ def test_committed_canvases_are_not_counted_again() -> None:
     it.show(ids, num_settled=0)
     it.commit()
     it.show([*ids, END], num_settled=0)
-    assert sum(it.canvas_token_chars()) == len(it.text) - 3
-    assert it.num_chars_begun(2 * len(ids)) == 6
+    assert sum(it.canvas_token_chars(len(it.text))) == len(it.text) - 3
+    assert it.num_chars_begun()[-1] == 6
