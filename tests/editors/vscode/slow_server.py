@@ -2,8 +2,9 @@
 
 Run as a program: `python slow_server.py FOLDER`. It offers the text in FOLDER/text. Of that, the
 number in FOLDER/known counts the characters that may be shown by now; all of them end the request.
-Every method it receives is a line in FOLDER/methods. Knows nothing of models; it stands in for one
-that is slower than any test machine.
+Every method it receives is a line in FOLDER/methods; the place of the newest request stands in
+FOLDER/asked as "line:character". Knows nothing of models; it stands in for one that is slower than
+any test machine.
 """
 
 import json
@@ -43,6 +44,8 @@ class SlowServer:
             elif method == "exit":
                 return
             elif method == "infill/stream":
+                place = params["position"]
+                (self.folder / "asked").write_text(f"{place['line']}:{place['character']}")
                 threading.Thread(target=self._stream, args=(number, params), daemon=True).start()
             elif number is not None and method:
                 self._send({"id": number, "result": _ANSWERS.get(method)})
