@@ -37,7 +37,8 @@ Read when the server starts: see `infill-restart'."
 (defconst infill--starts-window-s 60
   "Seconds in which `infill--max-starts' are counted.")
 
-(defvar infill--connection nil "The connection to the server, or nil.")
+(defvar infill--connection nil "The connection to a server that has introduced itself, or nil.")
+(defvar infill--is-starting nil "Non-nil while a server is waited for.")
 (defvar infill--starts nil "When the server was started lately, newest first.")
 (defvar infill--has-given-up nil "Non-nil when no more starts are tried.")
 (defvar infill-status '(:state "stopped" :message "")
@@ -54,7 +55,8 @@ Read when the server starts: see `infill-restart'."
 Nil when that can not be; the user has been told why, once."
   (unless (and infill--connection (jsonrpc-running-p infill--connection))
     (setq infill--connection nil)
-    (unless infill--has-given-up
+    ;; Timers run while a server is waited for, and may ask for it too.
+    (unless (or infill--has-given-up infill--is-starting)
       (infill--start)))
   infill--connection)
 
@@ -74,8 +76,14 @@ Nil when that can not be; the user has been told why, once."
       (with-timeout (2)
         (while (jsonrpc-running-p connection)
           (accept-process-output nil 0.02)))
-      (jsonrpc-shutdown connection)))
+      (infill--kill connection)))
   (infill--set-status "stopped" ""))
+
+(defun infill--kill (connection)
+  "End the process of CONNECTION at once.
+`jsonrpc-shutdown' waits for its sentinel, and for ever if the process ended
+before it was given one."
+  (delete-process (jsonrpc--process connection)))
 
 (defun infill--start ()
   "Start the server and set `infill--connection', or say why that is not done."
@@ -93,11 +101,9 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
      (t
       (push now infill--starts)
       (condition-case err
-          (infill--connect)
+          (let ((infill--is-starting t))
+            (infill--connect))
         ((error quit)
-         (let ((connection infill--connection))
-           (setq infill--connection nil)
-           (when connection (ignore-errors (jsonrpc-shutdown connection))))
          (infill--give-up "The server did not start: %s" (error-message-string err))))))))
 
 (defun infill--give-up (format-string &rest arguments)
@@ -108,20 +114,34 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
     (display-warning 'infill message :warning)))
 
 (defun infill--connect ()
-  "Start the server's process and introduce ourselves."
-  (setq infill--connection
-        (apply #'make-instance 'jsonrpc-process-connection
-               :name "infill-ls"
-               :process #'infill--make-process
-               :notification-dispatcher #'infill--on-notification
-               :request-dispatcher #'infill--on-request
-               :on-shutdown #'infill--on-shutdown
-               ;; Or every message, code included, would be kept in a buffer.
-               (if (ignore-errors (infill--has-events-config-p))
-                   '(:events-buffer-config (:size 0 :format full))
-                 '(:events-buffer-scrollback-size 0))))
+  "Start the server's process, introduce ourselves and set `infill--connection'."
+  (let ((connection (infill--make-connection)))
+    (condition-case err
+        (progn
+          (infill--introduce connection)
+          (run-hook-with-args 'infill-connected-functions connection)
+          (setq infill--connection connection))
+      ((error quit)
+       (infill--kill connection)
+       (signal (car err) (cdr err))))))
+
+(defun infill--make-connection ()
+  "Start the server's process."
+  (apply #'make-instance 'jsonrpc-process-connection
+         :name "infill-ls"
+         :process #'infill--make-process
+         :notification-dispatcher #'infill--on-notification
+         :request-dispatcher #'infill--on-request
+         :on-shutdown #'infill--on-shutdown
+         ;; Or every message, code included, would be kept in a buffer.
+         (if (ignore-errors (infill--has-events-config-p))
+             '(:events-buffer-config (:size 0 :format full))
+           '(:events-buffer-scrollback-size 0))))
+
+(defun infill--introduce (connection)
+  "Tell the server of CONNECTION what this client is and can do."
   (jsonrpc-request
-   infill--connection :initialize
+   connection :initialize
    (list :processId (emacs-pid)
          :clientInfo (list :name "Emacs (infill)" :version emacs-version)
          :rootUri nil
@@ -132,8 +152,7 @@ the buffer \"*infill-ls stderr*\", and M-x infill-restart tries again" infill--m
          :initializationOptions (or infill-settings (make-hash-table))
          :workspaceFolders [])
    :timeout 30)
-  (jsonrpc-notify infill--connection :initialized (make-hash-table))
-  (run-hook-with-args 'infill-connected-functions infill--connection))
+  (jsonrpc-notify connection :initialized (make-hash-table)))
 
 (defun infill--has-events-config-p ()
   "Return non-nil where jsonrpc.el has the newer name for its log's size."

@@ -14,9 +14,11 @@ def test_trouble_is_told_once_and_typing_goes_on(emacs: Emacs) -> None:
     assert told["state"] == "unavailable"
     (not_speaking,) = told["not-speaking"]
     assert "did not start" in not_speaking
+    (ended_early,) = told["ended-early"]
+    assert "did not start" in ended_early
     assert told["killed"] == 3
     (gave_up,) = told["gave-up"]
     assert "3 times within a minute" in gave_up and "stderr" in gave_up
-    assert told["text"] == "x " * 18 + "a = 1\n"
+    assert told["text"] == "x " * 24 + "a = 1\n"
     assert told["restarted"] is True and told["version"] == 1
     assert told["asked-when-read-only"] is told["remote"] is False

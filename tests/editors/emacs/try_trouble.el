@@ -25,6 +25,19 @@
 (test-edit-often)
 (infill-test-tell :not-speaking (vconcat test-warnings))
 
+;; Has ended before jsonrpc.el looks: its sentinel never runs.
+(setq test-warnings nil)
+(let ((make-process (symbol-function 'infill--make-process)))
+  (cl-letf (((symbol-function 'infill--make-process)
+             (lambda ()
+               (let ((process (funcall make-process)))
+                 (while (process-live-p process)
+                   (accept-process-output nil 0.02))
+                 process))))
+    (infill-restart)))
+(test-edit-often)
+(infill-test-tell :ended-early (vconcat test-warnings))
+
 ;; Works, but is killed again and again.
 (setq test-warnings nil
       infill-server-command infill-test-command
