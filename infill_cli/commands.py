@@ -24,6 +24,7 @@ _COMMANDS = {
     "engine": "infill_cli.engine_command:engine",
     "model": "infill_cli.model_command:model",
     "replay": "infill_cli.replay_command:replay",
+    "forget": "infill_cli.forget_command:forget",
     "stats": "infill_cli.stats_command:stats",
 }
 
