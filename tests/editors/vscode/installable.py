@@ -21,7 +21,7 @@ _NAME, _VERSION = "what_the_tests_have", "1"
 
 
 def write_source(folder: Path) -> Path:
-    """Copy what a wheel of the project is made from; building it leaves no trace in the checkout."""
+    """Copy what a wheel of the project is made from: building it leaves no trace here."""
     for pattern in _WITH_PACKAGES:
         for path in _CHECKOUT.glob(pattern):
             if path.name.endswith(".egg-info"):

@@ -16,7 +16,6 @@ from ..installed import installed_or_skip
 from .installable import write_source, write_wheel_of_installed_packages
 from .sample import TYPED, typed_at_the_gap, with_line
 from .server_process import (
-    CodeServer,
     install_extension,
     serving_code_server,
     uninstall_extension,
