@@ -9,8 +9,8 @@ from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 
 REQUEST = InfillRequest(
-    prefix="import json\n\n\ndef read(path):\n    text = path.read_text()\n    return json.loads(text)"
-    "\n\n\ndef read_state(path):\n",
+    prefix="import json\n\n\ndef read(path):\n    text = path.read_text()\n"
+    "    return json.loads(text)\n\n\ndef read_state(path):\n",
     suffix="\n\ndef main():\n    print(read('config.json'))\n",
     language_id="python",
     mode="rewrite",

@@ -1,4 +1,4 @@
-"""An engine at an address that the user names: refused or missing it is told, and else it is used."""
+"""An engine at an address that the user names: told when it refuses or is missing, else used."""
 
 import json
 from collections.abc import Iterator
