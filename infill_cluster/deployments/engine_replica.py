@@ -1,0 +1,96 @@
+"""One engine inside Ray: the engine's own worker and HTTP application, without a socket.
+
+A replica counts as ready once its model is loaded. It says so itself when it is wedged, and is
+then replaced. Knows nothing of tokens or limits, which are the gateway's.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from infill_cluster.engine_call import AnswerHead, AnswerPart, EngineCall, call_application
+from infill_engine.server.app import build_app
+from infill_engine.server.engine_worker import EngineLoader, EngineWorker
+from infill_engine.server.metrics import EngineMetrics
+from infill_engine.server.options import ServerOptions
+from infill_engine.server.run import loader_of
+
+logger = logging.getLogger(__name__)
+
+_LOAD_POLL_S = 0.05
+_CLOSE_TIMEOUT_S = 3.0
+
+
+class EngineReplica:
+    """The engine that one replica holds."""
+
+    def __init__(
+        self,
+        engine: dict[str, Any],
+        wedged_after_s: float,
+        load_engine: EngineLoader | None = None,
+    ) -> None:
+        """Load the model; returns when it can fill gaps.
+
+        Args:
+            engine: fields of `config.EngineSection`.
+            wedged_after_s: seconds without a step after which a request counts as stuck.
+            load_engine: loads the engine; None loads the model that `engine` names.
+
+        Raises:
+            RuntimeError: the model could not be loaded; the message says why. Ray tries again a
+                few times and then keeps the message.
+        """
+        options = ServerOptions(**engine, idle_exit_minutes=0)
+        metrics = EngineMetrics()
+        self._wedged_after_s = wedged_after_s
+        self._worker = EngineWorker(
+            load_engine or loader_of(options), options.max_queued_requests, metrics
+        )
+        # The application wants a token, and only this object may call it.
+        self._authorization = ("authorization", f"Bearer {(token := secrets.token_urlsafe(32))}")
+        self._app = build_app(options, token, self._worker, metrics)
+        self._last_sign_s = time.monotonic()
+        self._worker.start()
+        while (state := self._worker.load_state).status == "loading":
+            time.sleep(_LOAD_POLL_S)
+        if state.status == "failed":
+            raise RuntimeError(state.why)
+
+    async def answer(self, call: EngineCall) -> AsyncGenerator[AnswerPart, None]:
+        """Yield what the engine answers, part by part; cancelling it cancels the request."""
+        if not self._worker.num_running:
+            self._last_sign_s = time.monotonic()
+        authorized = replace(call, headers=(*call.headers, self._authorization))
+        async with aclosing(call_application(self._app, authorized)) as parts:
+            async for part in parts:
+                if not _is_ping(part):
+                    self._last_sign_s = time.monotonic()
+                yield part
+
+    def num_running(self) -> int:
+        """Requests being denoised: what a client left behind would show here."""
+        return self._worker.num_running + self._worker.num_queued
+
+    def check_health(self) -> None:
+        """Raise RuntimeError when this replica is of no use any more; Ray asks now and then."""
+        state = self._worker.load_state
+        if state.status == "failed":
+            raise RuntimeError(state.why)
+        silent_s = time.monotonic() - self._last_sign_s
+        if self._worker.num_running and silent_s > self._wedged_after_s:
+            raise RuntimeError(f"A request has made no step for {silent_s:.0f} s.")
+
+    def __del__(self) -> None:
+        """End the worker: Ray calls this when the replica has been drained."""
+        worker = getattr(self, "_worker", None)
+        if worker is not None:
+            worker.close(_CLOSE_TIMEOUT_S)
+
+
+def _is_ping(part: AnswerPart) -> bool:
+    return not isinstance(part, AnswerHead) and part.startswith(b":")

@@ -1,0 +1,71 @@
+"""One gateway inside Ray: a listening socket of its own, and calls to the engines behind it.
+
+Ray Serve's own HTTP proxies are not used: they know no users, no limit per user and no deadline for
+a slow reader (decision 0034). Serve starts, watches, replaces and ends gateways all the same.
+"""
+
+import logging
+from typing import Any
+
+from infill_cluster.config import parse_config
+from infill_cluster.deployments.serve_replicas import ServeReplicas
+from infill_cluster.gateway.app import build_gateway_app
+from infill_cluster.gateway.listener import Listener
+from infill_cluster.gateway.metrics import GatewayMetrics
+from infill_cluster.security.audit import AuditLog
+from infill_cluster.security.certificates import load_certificate
+from infill_cluster.security.tokens import TokenBook
+
+logger = logging.getLogger(__name__)
+
+
+class GatewayReplica:
+    """The gateway that one replica holds."""
+
+    async def __init__(self, config: dict[str, Any]) -> None:
+        """Listen and serve.
+
+        Args:
+            config: fields of `config.ClusterConfig`.
+
+        Raises:
+            ConfigError: certificate, tokens, audit file or port cannot be used.
+        """
+        checked = parse_config(config, "The gateway's configuration")
+        gateway = checked.gateway
+        certificate = gateway.tls and load_certificate(gateway.tls.certificate, gateway.tls.key)
+        book = gateway.tokens_file and TokenBook(gateway.tokens_file)
+        metrics = GatewayMetrics()
+        if certificate is not None:
+            expires_s = certificate.expires.timestamp()
+            metrics.watch(
+                "infill_gateway_certificate_expires_seconds",
+                "When the certificate expires (Unix seconds).",
+                lambda: expires_s,
+            )
+        self._config = config
+        self._drain_s = checked.replicas.drain_s
+        self._audit = AuditLog(gateway.audit_file)
+        app = build_gateway_app(checked, ServeReplicas(), book, self._audit, metrics)
+        self._listener = Listener(app, gateway, certificate)
+        await self._listener.start()
+
+    def address(self) -> tuple[str, int]:
+        """Return host and port listened on."""
+        return self._listener.address
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration that this gateway runs with."""
+        return self._config
+
+    def check_health(self) -> None:
+        """Raise RuntimeError when nothing is served any more; Ray asks now and then."""
+        if not self._listener.is_serving:
+            raise RuntimeError("The gateway does not accept connections any more.")
+
+    async def __del__(self) -> None:
+        """Let what is being answered end; Ray calls this when the replica has to go."""
+        listener = getattr(self, "_listener", None)
+        if listener is not None:
+            await listener.drain(self._drain_s)
+            self._audit.close()
