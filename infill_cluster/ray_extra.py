@@ -10,14 +10,15 @@ from infill_engine.api import ConfigError
 
 
 def require_ray() -> None:
-    """Make sure that Ray Serve can be imported, and that it tells nobody of its use.
+    """Make sure that Ray Serve can be imported, obeys only this user and tells nobody of its use.
 
     Raises:
         ConfigError: it is not installed.
     """
     # Before Ray is imported: it reads these once.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray's own ports run whatever they are told: only who has Ray's token may talk to them.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("ray.serve") is None:
         raise ConfigError(
             "Ray Serve is not installed. Run `pip install 'infill-ls[cluster]'`, on every node of "

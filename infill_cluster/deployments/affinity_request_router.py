@@ -1,17 +1,16 @@
 """`routing.AffinityRouter` as the request router of Ray Serve: an adapter without a policy.
 
 The affinity key comes as the session id of a handle's call. A replica that refuses because it is
-full gives way to any other. Knows nothing of users or documents, only of their key.
+full gives way to any other. Ray Serve copies this module by value: it has no globals. Knows nothing
+of users or documents, only of their key.
 """
 
-import weakref
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from infill_cluster.routing import AffinityRouter, Choice, Placement
+from infill_cluster.placement_counts import watch_router
+from infill_cluster.routing import AffinityRouter, Choice
 
 
 class AffinityRequestRouter(RequestRouter):
@@ -24,7 +23,7 @@ class AffinityRequestRouter(RequestRouter):
     def initialize_state(self, max_queue: int = 2, **_others: Any) -> None:
         """Take `request_router_kwargs` of the deployment; see `AffinityRouter`."""
         self.affinity = AffinityRouter(max_queue=max_queue)
-        _ROUTERS.add(self)
+        watch_router(self.affinity)
 
     async def choose_replicas(
         self,
@@ -57,14 +56,3 @@ class AffinityRequestRouter(RequestRouter):
         replica_ids = [replica.unique_id for replica in self.curr_replicas]
         placement = self.affinity.placement_of(key, replica_id.unique_id, replica_ids)
         self.affinity.note_served(key, Choice(replica_id.unique_id, placement))
-
-
-_ROUTERS: "weakref.WeakSet[AffinityRequestRouter]" = weakref.WeakSet()
-
-
-def placement_counts() -> Mapping[Placement, int]:
-    """Return the calls of this process' routers so far, by where they went."""
-    total: Counter[Placement] = Counter()
-    for router in list(_ROUTERS):
-        total.update(router.affinity.counts)
-    return total

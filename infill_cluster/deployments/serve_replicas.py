@@ -7,10 +7,10 @@ from ray import serve
 from ray.exceptions import RayActorError, RayError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 
-from infill_cluster.deployments.affinity_request_router import placement_counts
 from infill_cluster.deployments.names import ENGINE_APPLICATION, ENGINE_DEPLOYMENT
 from infill_cluster.engine_call import AnswerPart, EngineCall
 from infill_cluster.gateway.replicas import ReplicaLost
+from infill_cluster.placement_counts import placement_counts
 from infill_cluster.routing import Placement
 from infill_engine.api import EngineBusy, EngineUnavailable, InfillError
 
