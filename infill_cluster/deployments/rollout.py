@@ -110,10 +110,9 @@ def cluster_status() -> list[PartStatus]:
 
 
 def take_down() -> None:
-    """End the gateway once what it answers has ended, then the engines, then Serve itself."""
+    """End the gateway once what it answers has ended, then the engines."""
     for name in (GATEWAY_APPLICATION, ENGINE_APPLICATION):
         serve.delete(name)
-    serve.shutdown()
 
 
 def _engines_differ(running: ClusterConfig, wanted: ClusterConfig) -> bool:
