@@ -118,6 +118,7 @@ class GatewaySection(_Section):
         tls: certificate and key; None speaks plain HTTP.
         tokens_file: made by `infill-ls cluster token add`; None lets everybody in.
         audit_file: JSON lines, one per request; None writes none.
+        drain_s: longest that a gateway being replaced goes on with what it has begun.
         limits: what a client may take.
     """
 
@@ -128,6 +129,7 @@ class GatewaySection(_Section):
     tls: TlsSection | None = None
     tokens_file: Path | None = None
     audit_file: Path | None = None
+    drain_s: float = Field(60.0, gt=0)
     limits: LimitsSection = LimitsSection()
 
     @property

@@ -60,7 +60,7 @@ def engines(config: ClusterConfig, load_engine: EngineLoader | None = None) -> A
         ),
         logging_config=_QUIET,
     )
-    arguments = (config.engine.model_dump(mode="json"), replicas.wedged_after_s)
+    arguments = (config.engine.model_dump(mode="json"), replicas.model_dump(mode="json"))
     return deployment.bind(*arguments, *(() if load_engine is None else (load_engine,)))
 
 
@@ -74,9 +74,8 @@ def gateway(config: ClusterConfig) -> Application:
         # Each needs the port for itself.
         max_replicas_per_node=1,
         ray_actor_options={"num_cpus": 0, "resources": section.resources},
-        health_check_period_s=config.replicas.health_check_period_s,
-        graceful_shutdown_timeout_s=config.replicas.drain_s + _GATEWAY_GRACE_S,
+        graceful_shutdown_timeout_s=section.drain_s + _GATEWAY_GRACE_S,
         graceful_shutdown_wait_loop_s=_DRAIN_POLL_S,
         logging_config=_QUIET,
     )
-    return deployment.bind(config.model_dump(mode="json"))
+    return deployment.bind(section.model_dump(mode="json"), config.engine.model)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from infill_cluster.config import ReplicasSection
 from infill_cluster.engine_call import AnswerHead, AnswerPart, EngineCall, call_application
 from infill_engine.server.app import build_app
 from infill_engine.server.engine_worker import EngineLoader, EngineWorker
@@ -31,14 +32,14 @@ class EngineReplica:
     def __init__(
         self,
         engine: dict[str, Any],
-        wedged_after_s: float,
+        replicas: dict[str, Any],
         load_engine: EngineLoader | None = None,
     ) -> None:
         """Load the model; returns when it can fill gaps.
 
         Args:
             engine: fields of `config.EngineSection`.
-            wedged_after_s: seconds without a step after which a request counts as stuck.
+            replicas: fields of `config.ReplicasSection`.
             load_engine: loads the engine; None loads the model that `engine` names.
 
         Raises:
@@ -47,7 +48,8 @@ class EngineReplica:
         """
         options = ServerOptions(**engine, idle_exit_minutes=0)
         metrics = EngineMetrics()
-        self._wedged_after_s = wedged_after_s
+        self._config = {"engine": engine, "replicas": replicas}
+        self._wedged_after_s = ReplicasSection(**replicas).wedged_after_s
         self._worker = EngineWorker(
             load_engine or loader_of(options), options.max_queued_requests, metrics
         )
@@ -71,6 +73,10 @@ class EngineReplica:
                 if not _is_ping(part):
                     self._last_sign_s = time.monotonic()
                 yield part
+
+    def config(self) -> dict[str, Any]:
+        """Return the sections of the configuration that this replica runs with."""
+        return self._config
 
     def num_running(self) -> int:
         """Requests being denoised: what a client left behind would show here."""

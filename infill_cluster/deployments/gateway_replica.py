@@ -22,19 +22,19 @@ logger = logging.getLogger(__name__)
 class GatewayReplica:
     """The gateway that one replica holds."""
 
-    async def __init__(self, config: dict[str, Any]) -> None:
+    async def __init__(self, gateway: dict[str, Any], model: str) -> None:
         """Listen and serve.
 
         Args:
-            config: fields of `config.ClusterConfig`.
+            gateway: fields of `config.GatewaySection`.
+            model: which the engines run, to be told while none of them is ready.
 
         Raises:
             ConfigError: certificate, tokens, audit file or port cannot be used.
         """
-        checked = parse_config(config, "The gateway's configuration")
-        gateway = checked.gateway
-        certificate = gateway.tls and load_certificate(gateway.tls.certificate, gateway.tls.key)
-        book = gateway.tokens_file and TokenBook(gateway.tokens_file)
+        section = parse_config({"gateway": gateway}, "The gateway's configuration").gateway
+        certificate = section.tls and load_certificate(section.tls.certificate, section.tls.key)
+        book = section.tokens_file and TokenBook(section.tokens_file)
         metrics = GatewayMetrics()
         if certificate is not None:
             expires_s = certificate.expires.timestamp()
@@ -43,11 +43,11 @@ class GatewayReplica:
                 "When the certificate expires (Unix seconds).",
                 lambda: expires_s,
             )
-        self._config = config
-        self._drain_s = checked.replicas.drain_s
-        self._audit = AuditLog(gateway.audit_file)
-        app = build_gateway_app(checked, ServeReplicas(), book, self._audit, metrics)
-        self._listener = Listener(app, gateway, certificate)
+        self._config = {"gateway": gateway, "model": model}
+        self._drain_s = section.drain_s
+        self._audit = AuditLog(section.audit_file)
+        app = build_gateway_app(section.limits, model, ServeReplicas(), book, self._audit, metrics)
+        self._listener = Listener(app, section, certificate)
         await self._listener.start()
 
     def address(self) -> tuple[str, int]:
@@ -55,7 +55,7 @@ class GatewayReplica:
         return self._listener.address
 
     def config(self) -> dict[str, Any]:
-        """Return the configuration that this gateway runs with."""
+        """Return what this gateway was made with."""
         return self._config
 
     def check_health(self) -> None:

@@ -39,6 +39,7 @@ def start_local_ray(num_cpus: float, num_gpus: float, folder: Path | None = None
             _temp_dir=None if folder is None else str(folder),
         )
     except Exception as error:
+        ray.shutdown()  # what has been started of it
         raise EngineUnavailable(f"Ray could not be started on this machine ({error}).") from None
 
 

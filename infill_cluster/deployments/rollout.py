@@ -5,23 +5,29 @@ what it has begun, and the gateway's connections stay. Knows nothing of where Ra
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import ProxyLocation
 from ray.serve.exceptions import RayServeException
 
-from infill_cluster.config import ClusterConfig, parse_config
+from infill_cluster.config import ClusterConfig
 from infill_cluster.deployments.applications import engines, gateway
 from infill_cluster.deployments.names import (
     ENGINE_APPLICATION,
+    ENGINE_DEPLOYMENT,
     GATEWAY_APPLICATION,
     GATEWAY_DEPLOYMENT,
 )
-from infill_engine.api import EngineUnavailable, InfillError
+from infill_engine.api import EngineUnavailable
 from infill_engine.server.engine_worker import EngineLoader
 
 _CALL_TIMEOUT_S = 10.0
+_DEPLOYMENT_OF = {
+    ENGINE_APPLICATION: ENGINE_DEPLOYMENT,
+    GATEWAY_APPLICATION: GATEWAY_DEPLOYMENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +61,25 @@ def roll_out(config: ClusterConfig, load_engine: EngineLoader | None = None) -> 
     """
     # Serve's own proxies would listen beside the gateway, without its checks.
     serve.start(proxy_location=ProxyLocation.Disabled)
-    running = running_config()
     replaced: list[str] = []
-    if running is None or load_engine or _engines_differ(running, config):
+    wanted = config.model_dump(mode="json")
+    if load_engine or _config_of(ENGINE_APPLICATION) != {
+        name: wanted[name] for name in ("engine", "replicas")
+    }:
         _run(ENGINE_APPLICATION, engines(config, load_engine))
         replaced.append(ENGINE_APPLICATION)
-    if running is None or running != config:
+    if _config_of(GATEWAY_APPLICATION) != {
+        "gateway": wanted["gateway"],
+        "model": config.engine.model,
+    }:
         _run(GATEWAY_APPLICATION, gateway(config))
         replaced.append(GATEWAY_APPLICATION)
     return replaced
 
 
-def running_config() -> ClusterConfig | None:
-    """Return what the gateway runs with; None when there is no gateway that answers."""
-    try:
-        return parse_config(_ask_gateway("config"), "The running gateway's configuration")
-    except InfillError:
-        return None
-
-
 def gateway_address() -> tuple[str, int]:
     """Return host and port that a gateway listens on; raises EngineUnavailable without one."""
-    host, port = _ask_gateway("address")
+    host, port = _ask(GATEWAY_APPLICATION, "address")
     return host, port
 
 
@@ -115,10 +118,6 @@ def take_down() -> None:
         serve.delete(name)
 
 
-def _engines_differ(running: ClusterConfig, wanted: ClusterConfig) -> bool:
-    return (running.engine, running.replicas) != (wanted.engine, wanted.replicas)
-
-
 def _run(name: str, application: serve.Application) -> None:
     try:
         serve.run(application, name=name, route_prefix=None)
@@ -127,11 +126,19 @@ def _run(name: str, application: serve.Application) -> None:
         raise EngineUnavailable(f"{name} could not be started: {status.why or error}") from None
 
 
-def _ask_gateway(method_name: str) -> object:
+def _config_of(application: str) -> object:
+    """Return what one of its replicas was made with; None when none answers."""
     try:
-        handle = serve.get_deployment_handle(GATEWAY_DEPLOYMENT, app_name=GATEWAY_APPLICATION)
+        return _ask(application, "config")
+    except EngineUnavailable:
+        return None
+
+
+def _ask(application: str, method_name: str) -> Any:
+    try:
+        handle = serve.get_deployment_handle(_DEPLOYMENT_OF[application], app_name=application)
         return handle.options(method_name=method_name).remote().result(timeout_s=_CALL_TIMEOUT_S)
     except (KeyError, RayServeException, RayError, TimeoutError) as error:
         raise EngineUnavailable(
-            f"No gateway runs in this cluster ({type(error).__name__})."
+            f"No {application} runs in this cluster ({type(error).__name__})."
         ) from None

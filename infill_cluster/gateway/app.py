@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infill_cluster.config import ClusterConfig
+from infill_cluster.config import LimitsSection
 from infill_cluster.engine_call import AnswerHead, EngineCall
 from infill_cluster.gateway.authorization import Authorization
 from infill_cluster.gateway.infill import InfillEndpoint
@@ -33,21 +33,22 @@ _HEALTH_TIMEOUT_S = 3.0
 
 
 def build_gateway_app(
-    config: ClusterConfig,
+    limits: LimitsSection,
+    model: str,
     replicas: Replicas,
     book: TokenBook | None,
     audit: AuditLog,
     metrics: GatewayMetrics,
 ) -> Authorization:
     """Return the ASGI application; the caller closes `audit`."""
-    endpoint = InfillEndpoint(replicas, config.gateway.limits, audit, metrics)
+    endpoint = InfillEndpoint(replicas, limits, audit, metrics)
 
     async def health(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_HEALTH_TIMEOUT_S):
                 return await _ask(replicas, EngineCall("GET", "/v1/health"))
         except (TimeoutError, ReplicaLost, InfillError):
-            text = health_to_json(_no_replica(config.engine.model))
+            text = health_to_json(_no_replica(model))
             return Response(text, media_type="application/json")
 
     async def render_metrics(_request: Request) -> Response:

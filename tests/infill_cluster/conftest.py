@@ -61,7 +61,7 @@ class LocalReplicas:
     def __init__(self, num_replicas: int) -> None:
         self.engines = [TalkativeEngine() for _ in range(num_replicas)]
         self.replicas = {
-            f"replica-{idx}": EngineReplica({"num_threads": 1}, 5.0, lambda _progress, e=engine: e)
+            f"replica-{idx}": EngineReplica({"num_threads": 1}, {}, lambda _progress, e=engine: e)
             for idx, engine in enumerate(self.engines)
         }
         self.router = AffinityRouter()
@@ -165,7 +165,9 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             replicas = LocalReplicas(num_replicas)
             audit = AuditLog(section.audit_file)
             book = TokenBook(tmp_path / "tokens.json")
-            app = build_gateway_app(config, replicas, book, audit, GatewayMetrics())
+            app = build_gateway_app(
+                section.limits, "embedded", replicas, book, audit, GatewayMetrics()
+            )
             tls = section.tls and load_certificate(section.tls.certificate, section.tls.key)
             listener = Listener(app, section, tls)
             await listener.start()

@@ -18,7 +18,7 @@ def call(prefix: str) -> EngineCall:
 
 
 async def test_an_answer_comes_part_by_part() -> None:
-    replica = EngineReplica({}, 60.0, lambda _progress: TalkativeEngine())
+    replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
     head, *chunks = [part async for part in replica.answer(call("x"))]
     assert isinstance(head, AnswerHead)
     assert (head.status_code, dict(head.headers)["content-type"]) == (
@@ -35,7 +35,7 @@ async def test_an_answer_comes_part_by_part() -> None:
 
 
 async def test_who_stops_listening_ends_the_request() -> None:
-    replica = EngineReplica({}, 60.0, lambda _progress: TalkativeEngine())
+    replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
     parts = replica.answer(call("SLOW"))
     await anext(parts)
     await anext(parts)
@@ -48,7 +48,7 @@ async def test_who_stops_listening_ends_the_request() -> None:
 
 async def test_a_replica_whose_request_makes_no_step_says_so() -> None:
     engine = TalkativeEngine()
-    replica = EngineReplica({}, 0.2, lambda _progress: engine)
+    replica = EngineReplica({}, {"wedged_after_s": 0.2}, lambda _progress: engine)
     parts = replica.answer(call("STUCK"))
     await anext(parts)
     await anext(parts)
@@ -63,7 +63,7 @@ async def test_a_replica_whose_request_makes_no_step_says_so() -> None:
 
 
 async def test_a_long_rest_is_no_wedge() -> None:
-    replica = EngineReplica({}, 0.05, lambda _progress: TalkativeEngine())
+    replica = EngineReplica({}, {"wedged_after_s": 0.05}, lambda _progress: TalkativeEngine())
     await asyncio.sleep(0.2)
     async for _ in replica.answer(call("x")):
         replica.check_health()
@@ -74,11 +74,11 @@ def test_a_model_that_cannot_be_loaded_is_told() -> None:
         raise CheckpointError("The folder /nowhere holds no config.json.")
 
     with pytest.raises(RuntimeError, match=r"no config\.json"):
-        EngineReplica({}, 60.0, load)
+        EngineReplica({}, {}, load)
 
 
 async def test_nobody_calls_the_application_without_the_replica() -> None:
-    replica = EngineReplica({}, 60.0, lambda _progress: TalkativeEngine())
+    replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
     head, *_ = [part async for part in call_application(replica._app, call("x"))]
     assert isinstance(head, AnswerHead)
     assert head.status_code == 401
