@@ -1,10 +1,11 @@
 """One engine inside Ray: the engine's own worker and HTTP application, without a socket.
 
-A replica counts as ready once its model is loaded. It says so itself when it is wedged, and is
-then replaced. Knows nothing of tokens or limits, which are the gateway's.
+A replica counts as ready once its model is loaded. It notices itself when it is wedged, and ends:
+Ray starts another. Knows nothing of tokens or limits, which are the gateway's.
 """
 
 import logging
+import os
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -22,6 +23,7 @@ from infill_engine.server.run import loader_of
 
 logger = logging.getLogger(__name__)
 
+EXIT_CODE_WEDGED = 70
 _LOAD_POLL_S = 0.05
 _CLOSE_TIMEOUT_S = 3.0
 
@@ -82,14 +84,20 @@ class EngineReplica:
         """Requests being denoised: what a client left behind would show here."""
         return self._worker.num_running + self._worker.num_queued
 
-    def check_health(self) -> None:
-        """Raise RuntimeError when this replica is of no use any more; Ray asks now and then."""
-        state = self._worker.load_state
-        if state.status == "failed":
-            raise RuntimeError(state.why)
+    def is_wedged(self) -> bool:
+        """Whether a request has made no step for so long that it never will."""
         silent_s = time.monotonic() - self._last_sign_s
-        if self._worker.num_running and silent_s > self._wedged_after_s:
-            raise RuntimeError(f"A request has made no step for {silent_s:.0f} s.")
+        return self._worker.num_running > 0 and silent_s > self._wedged_after_s
+
+    def check_health(self) -> None:
+        """End the process when it is wedged; Ray asks now and then.
+
+        Raising would only have Ray wait as long as it waits for a drain: nothing ends a thread
+        that is stuck in a kernel but the end of its process.
+        """
+        if self.is_wedged():
+            logger.error("no step for %.0f s: this replica ends", self._wedged_after_s)
+            os._exit(EXIT_CODE_WEDGED)
 
     def __del__(self) -> None:
         """End the worker: Ray calls this when the replica has been drained."""

@@ -29,8 +29,6 @@ from infill_engine.wire import error_to_json
 
 logger = logging.getLogger(__name__)
 
-_MAX_RETRIES = 2
-"""Replicas that may be lost before a request has been answered at all."""
 _TOO_MANY = 429
 _TOO_SLOW = 408
 
@@ -100,7 +98,7 @@ class InfillEndpoint:
             # The key instead of the name: two users' documents never take each other's place.
             headers.append((DOCUMENT_HEADER.lower(), key))
         call = EngineCall("POST", "/v1/infill", tuple(headers), body)
-        answer = HeldAnswer(self._replicas, call, key, _MAX_RETRIES)
+        answer = HeldAnswer(self._replicas, call, key)
         try:
             async with (
                 asyncio.timeout(self._limits.request_timeout_s),

@@ -3,11 +3,17 @@
 Knows nothing of Ray; `deployments/serve_replicas.py` is the real one.
 """
 
+import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from infill_cluster.engine_call import AnswerHead, AnswerPart, EngineCall
 from infill_cluster.routing import Placement
+
+_MAX_RETRIES = 1
+"""Replicas that may be lost under one request: it may be the request that ends them."""
+_MAX_RETRY_AGE_S = 10.0
+"""A replica lost after that was probably wedged, by this request."""
 
 
 class ReplicaLost(Exception):
@@ -41,11 +47,10 @@ class HeldAnswer:
     So long an answer can begin anew at another replica, and the client notices nothing.
     """
 
-    def __init__(self, replicas: Replicas, call: EngineCall, key: str, max_retries: int) -> None:
+    def __init__(self, replicas: Replicas, call: EngineCall, key: str) -> None:
         self._replicas = replicas
         self._call = call
         self._key = key
-        self._max_retries = max_retries
         self.num_retries = 0
         """Replicas that were lost before they had answered anything."""
 
@@ -54,6 +59,7 @@ class HeldAnswer:
         while True:
             held: AnswerHead | None = None
             is_begun = False
+            asked_s = time.monotonic()
             answer = self._replicas.ask(self._call, self._key)
             try:
                 async for part in answer:
@@ -69,7 +75,8 @@ class HeldAnswer:
                     yield held
                 return
             except ReplicaLost:
-                if is_begun or self.num_retries >= self._max_retries:
+                took_s = time.monotonic() - asked_s
+                if is_begun or self.num_retries >= _MAX_RETRIES or took_s > _MAX_RETRY_AGE_S:
                     raise
                 self.num_retries += 1
             finally:
