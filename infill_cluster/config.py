@@ -30,9 +30,9 @@ class EngineSection(_Section):
     device: str = "auto"
     dtype: str = "auto"
     kv_cache: str = "auto"
-    num_threads: int | None = Field(None, ge=1)
-    max_context_tokens: int | None = Field(None, ge=64)
-    max_queued_requests: int = Field(8, ge=1, le=1000)
+    num_threads: int | None = Field(default=None, ge=1)
+    max_context_tokens: int | None = Field(default=None, ge=64)
+    max_queued_requests: int = Field(default=8, ge=1, le=1000)
 
 
 class ReplicasSection(_Section):
@@ -52,17 +52,17 @@ class ReplicasSection(_Section):
         max_queue: requests at an engine from which on a document may move to another one.
     """
 
-    min: int = Field(1, ge=1, le=10_000)
-    max: int = Field(1, ge=1, le=10_000)
-    target_ongoing_requests: float = Field(2.0, gt=0)
-    num_cpus: float = Field(1.0, ge=0)
-    num_gpus: float = Field(0.0, ge=0)
-    drain_s: float = Field(60.0, gt=0)
-    wedged_after_s: float = Field(60.0, gt=0)
-    health_check_period_s: float = Field(10.0, gt=0)
-    upscale_delay_s: float = Field(10.0, ge=0)
-    downscale_delay_s: float = Field(600.0, ge=0)
-    max_queue: int = Field(2, ge=1)
+    min: int = Field(default=1, ge=1, le=10_000)
+    max: int = Field(default=1, ge=1, le=10_000)
+    target_ongoing_requests: float = Field(default=2.0, gt=0)
+    num_cpus: float = Field(default=1.0, ge=0)
+    num_gpus: float = Field(default=0.0, ge=0)
+    drain_s: float = Field(default=60.0, gt=0)
+    wedged_after_s: float = Field(default=60.0, gt=0)
+    health_check_period_s: float = Field(default=10.0, gt=0)
+    upscale_delay_s: float = Field(default=10.0, ge=0)
+    downscale_delay_s: float = Field(default=600.0, ge=0)
+    max_queue: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
     def _min_is_not_above_max(self) -> "ReplicasSection":
@@ -94,16 +94,16 @@ class LimitsSection(_Section):
         request_timeout_s: longest that a request may take in all.
     """
 
-    max_request_bytes: int = Field(2_000_000, ge=1_000, le=100_000_000)
-    requests_per_minute: int = Field(600, ge=1)
-    burst: int = Field(60, ge=1)
-    max_streams_per_user: int = Field(8, ge=1)
-    max_streams: int = Field(1_000, ge=1)
-    max_connections: int = Field(12_000, ge=1)
-    head_timeout_s: float = Field(10.0, gt=0)
-    body_timeout_s: float = Field(20.0, gt=0)
-    write_timeout_s: float = Field(20.0, gt=0)
-    request_timeout_s: float = Field(120.0, gt=0)
+    max_request_bytes: int = Field(default=2_000_000, ge=1_000, le=100_000_000)
+    requests_per_minute: int = Field(default=600, ge=1)
+    burst: int = Field(default=60, ge=1)
+    max_streams_per_user: int = Field(default=8, ge=1)
+    max_streams: int = Field(default=1_000, ge=1)
+    max_connections: int = Field(default=12_000, ge=1)
+    head_timeout_s: float = Field(default=10.0, gt=0)
+    body_timeout_s: float = Field(default=20.0, gt=0)
+    write_timeout_s: float = Field(default=20.0, gt=0)
+    request_timeout_s: float = Field(default=120.0, gt=0)
 
 
 class GatewaySection(_Section):
@@ -123,13 +123,13 @@ class GatewaySection(_Section):
     """
 
     host: str = "127.0.0.1"
-    port: int = Field(DEFAULT_PORT, ge=0, le=65535)
-    num_gateways: int = Field(1, ge=1, le=100)
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    num_gateways: int = Field(default=1, ge=1, le=100)
     resources: dict[str, float] = {}
     tls: TlsSection | None = None
     tokens_file: Path | None = None
     audit_file: Path | None = None
-    drain_s: float = Field(60.0, gt=0)
+    drain_s: float = Field(default=60.0, gt=0)
     limits: LimitsSection = LimitsSection()
 
     @property

@@ -8,7 +8,6 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 from ray.serve.schema import LoggingConfig
 
 from infill_cluster.config import ClusterConfig, parse_config
@@ -39,15 +38,14 @@ def engines(config: ClusterConfig, load_engine: EngineLoader | None = None) -> A
     """Return the engines' application; `load_engine` replaces the model, see `EngineReplica`."""
     replicas = config.replicas
     deployment = serve.deployment(
-        EngineReplica,
         name=ENGINE_DEPLOYMENT,
-        autoscaling_config=AutoscalingConfig(
-            min_replicas=replicas.min,
-            max_replicas=replicas.max,
-            target_ongoing_requests=replicas.target_ongoing_requests,
-            upscale_delay_s=replicas.upscale_delay_s,
-            downscale_delay_s=replicas.downscale_delay_s,
-        ),
+        autoscaling_config={
+            "min_replicas": replicas.min,
+            "max_replicas": replicas.max,
+            "target_ongoing_requests": replicas.target_ongoing_requests,
+            "upscale_delay_s": replicas.upscale_delay_s,
+            "downscale_delay_s": replicas.downscale_delay_s,
+        },
         # One more than the engine takes: who is refused is told so, instead of waiting unseen.
         max_ongoing_requests=config.engine.max_queued_requests + 2,
         ray_actor_options={"num_cpus": replicas.num_cpus, "num_gpus": replicas.num_gpus},
@@ -55,11 +53,12 @@ def engines(config: ClusterConfig, load_engine: EngineLoader | None = None) -> A
         health_check_timeout_s=max(10.0, replicas.health_check_period_s),
         graceful_shutdown_timeout_s=replicas.drain_s,
         graceful_shutdown_wait_loop_s=_DRAIN_POLL_S,
-        request_router_config=RequestRouterConfig(
-            request_router_class=_ROUTER, request_router_kwargs={"max_queue": replicas.max_queue}
-        ),
+        request_router_config={
+            "request_router_class": _ROUTER,
+            "request_router_kwargs": {"max_queue": replicas.max_queue},
+        },
         logging_config=_QUIET,
-    )
+    )(EngineReplica)
     arguments = (config.engine.model_dump(mode="json"), replicas.model_dump(mode="json"))
     return deployment.bind(*arguments, *(() if load_engine is None else (load_engine,)))
 
@@ -68,7 +67,6 @@ def gateway(config: ClusterConfig) -> Application:
     """Return the gateway's application."""
     section = config.gateway
     deployment = serve.deployment(
-        GatewayReplica,
         name=GATEWAY_DEPLOYMENT,
         num_replicas=section.num_gateways,
         # Each needs the port for itself.
@@ -77,5 +75,5 @@ def gateway(config: ClusterConfig) -> Application:
         graceful_shutdown_timeout_s=section.drain_s + _GATEWAY_GRACE_S,
         graceful_shutdown_wait_loop_s=_DRAIN_POLL_S,
         logging_config=_QUIET,
-    )
+    )(GatewayReplica)
     return deployment.bind(section.model_dump(mode="json"), config.engine.model)

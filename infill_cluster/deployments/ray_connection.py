@@ -3,6 +3,7 @@
 Knows nothing of what is deployed.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def start_local_ray(num_cpus: float, num_gpus: float, folder: Path | None = None
             num_gpus=round(num_gpus),
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level=logging.WARNING,
             configure_logging=True,
             _node_ip_address=_LOOPBACK,
             _temp_dir=None if folder is None else str(folder),
@@ -53,7 +54,7 @@ def connect_to_ray(address: str) -> None:
         EngineUnavailable: none answers there.
     """
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise EngineUnavailable(
             f"No Ray cluster answers at {address!r} ({type(error).__name__}). Start one with "

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from typing import cast
 
 from ray import serve
 from ray.exceptions import RayActorError, RayError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
+from ray.serve.handle import DeploymentResponseGenerator
 
 from infill_cluster.deployments.names import ENGINE_APPLICATION, ENGINE_DEPLOYMENT
 from infill_cluster.engine_call import AnswerPart, EngineCall
@@ -27,7 +29,10 @@ class ServeReplicas:
 
     async def ask(self, call: EngineCall, key: str) -> AsyncGenerator[AnswerPart, None]:
         """See `Replicas.ask`."""
-        response = self._handle.options(session_id=key).remote(call)
+        response = cast(
+            "DeploymentResponseGenerator[AnswerPart]",
+            self._handle.options(session_id=key).remote(call),
+        )
         is_ended = False
         try:
             async for part in response:
