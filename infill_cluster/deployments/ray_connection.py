@@ -5,12 +5,14 @@ Knows nothing of what is deployed.
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 import ray
 
 from infill_engine.api import ConfigError, EngineUnavailable
 
+_CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
 
 
@@ -54,12 +56,20 @@ def connect_to_ray(address: str) -> None:
         EngineUnavailable: none answers there.
     """
     try:
+        _require_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise EngineUnavailable(
             f"No Ray cluster answers at {address!r} ({type(error).__name__}). Start one with "
             "`ray start --head`, or give its head's address with --address."
         ) from None
+
+
+def _require_listener(address: str) -> None:
+    # Ray itself would try for minutes. A name without a port is one of Ray's own, like "auto".
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
 
 
 def stop_ray() -> None:

@@ -31,7 +31,7 @@ def ray_folder() -> Iterator[Path]:
             yield folder
         finally:
             give_up_s = time.monotonic() + 60
-            while (left := _processes_of(folder)) and time.monotonic() < give_up_s:
+            while (left := processes_of(folder)) and time.monotonic() < give_up_s:
                 time.sleep(0.1)
             for process in left:
                 with contextlib.suppress(psutil.Error):
@@ -40,7 +40,8 @@ def ray_folder() -> Iterator[Path]:
             assert not left, f"left behind: {left}"
 
 
-def _processes_of(folder: Path) -> list[psutil.Process]:
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Return the processes of the Ray in `folder`."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
