@@ -29,6 +29,7 @@ def start_local_ray(num_cpus: float, num_gpus: float, folder: Path | None = None
     """
     # A RAY_ADDRESS of the environment would mean another cluster.
     os.environ.pop("RAY_ADDRESS", None)
+    _be_quiet()
     try:
         ray.init(
             address="local",
@@ -55,6 +56,7 @@ def connect_to_ray(address: str) -> None:
     Raises:
         EngineUnavailable: none answers there.
     """
+    _be_quiet()
     try:
         _require_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
@@ -63,6 +65,11 @@ def connect_to_ray(address: str) -> None:
             f"No Ray cluster answers at {address!r} ({type(error).__name__}). Start one with "
             "`ray start --head`, or give its head's address with --address."
         ) from None
+
+
+def _be_quiet() -> None:
+    # Of every step of a rollout; what a person wants to know, the command says.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
 
 def _require_listener(address: str) -> None:

@@ -1,7 +1,6 @@
 """A folder for Ray of the tests' own, and the certainty that no process of it is left behind."""
 
 import contextlib
-import secrets
 import shutil
 import tempfile
 import time
@@ -22,9 +21,6 @@ def ray_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'kernels'}")
         patch.delenv("RAY_ADDRESS", raising=False)
         try:

@@ -30,7 +30,6 @@ from infill_engine.api import (
 from tests.e2e.cluster_engine import load
 from tests.e2e.ray_here import PATIENCE_S, ray_folder
 
-# Not importorskip: Ray reads its token when it is imported, and each run has a token of its own.
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no extra `cluster`"),
