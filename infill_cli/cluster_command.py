@@ -39,7 +39,7 @@ def run(path: Path | None, replicas: int | None, port: int | None) -> None:
     """Serve on this machine, in the foreground; Ctrl-C lets what is being answered end."""
     config = _with_options(read_config(path) if path else ClusterConfig(), replicas, port)
     _require_usable_files(config)
-    require_ray()
+    require_ray(starts_one=True)
     from infill_cluster.deployments.ray_connection import require_cpus, start_local_ray, stop_ray
     from infill_cluster.deployments.rollout import gateway_address, roll_out, take_down
 

@@ -39,8 +39,9 @@ pytestmark = [
 class Cluster:
     """What the tests know of the cluster; the gateway's port stays the same for all of them."""
 
-    def __init__(self, folder: Path, config: ClusterConfig, port: int) -> None:
+    def __init__(self, folder: Path, ray_files: Path, config: ClusterConfig, port: int) -> None:
         self.config = config
+        self._ray_files = ray_files
         self.url = f"http://127.0.0.1:{port}"
         self.token = add_token(folder / "tokens.json", "ada")
         self._audit_file = folder / "audit.jsonl"
@@ -56,6 +57,11 @@ class Cluster:
 
     def audit(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._audit_file.read_text().splitlines()]
+
+    def tracebacks(self) -> list[str]:
+        """Files of Ray Serve's log in which something is told to have failed."""
+        paths = self._ray_files.glob("session_*/logs/serve/*")
+        return [path.name for path in paths if "Traceback" in path.read_text(errors="replace")]
 
     def num_running(self) -> int:
         from ray import serve
@@ -89,14 +95,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "the test",
     )
     with ray_folder() as ray_files:
-        require_ray()
+        require_ray(starts_one=True)
         from infill_cluster.deployments import ray_connection, rollout
 
         ray_connection.start_local_ray(2, 0, ray_files)
         try:
             replaced = rollout.roll_out(config, load)
             assert replaced == ["infill-engine", "infill-gateway"]
-            yield Cluster(folder, config, rollout.gateway_address()[1])
+            yield Cluster(folder, ray_files, config, rollout.gateway_address()[1])
             rollout.take_down()
         finally:
             ray_connection.stop_ray()
@@ -145,6 +151,7 @@ async def test_a_client_that_leaves_frees_the_replica(cluster: Cluster) -> None:
         assert await asyncio.to_thread(cluster.num_running) == 1
         await events.aclose()
     await asyncio.to_thread(until, lambda: cluster.num_running() == 0)
+    assert cluster.tracebacks() == []
 
 
 async def test_who_may_not_or_asks_too_much_is_refused(cluster: Cluster) -> None:
