@@ -13,7 +13,7 @@ from infill_cluster.gateway.app import build_gateway_app
 from infill_cluster.gateway.listener import Listener
 from infill_cluster.gateway.metrics import GatewayMetrics
 from infill_cluster.security.audit import AuditLog
-from infill_cluster.security.certificates import load_certificate
+from infill_cluster.security.certificates import RenewableCertificate
 from infill_cluster.security.tokens import TokenBook
 
 logger = logging.getLogger(__name__)
@@ -33,17 +33,18 @@ class GatewayReplica:
             ConfigError: certificate, tokens, audit file or port cannot be used.
         """
         section = parse_config({"gateway": gateway}, "The gateway's configuration").gateway
-        certificate = section.tls and load_certificate(section.tls.certificate, section.tls.key)
+        tls = section.tls
+        certificate = None if tls is None else RenewableCertificate(tls.certificate, tls.key)
         book = section.tokens_file and TokenBook(section.tokens_file)
         metrics = GatewayMetrics()
         if certificate is not None:
-            expires_s = certificate.expires.timestamp()
             metrics.watch(
                 "infill_gateway_certificate_expires_seconds",
                 "When the certificate expires (Unix seconds).",
-                lambda: expires_s,
+                lambda: certificate.expires.timestamp(),
             )
         self._config = {"gateway": gateway, "model": model}
+        self._certificate = certificate
         self._drain_s = section.drain_s
         self._audit = AuditLog(section.audit_file)
         app = build_gateway_app(section.limits, model, ServeReplicas(), book, self._audit, metrics)
@@ -59,7 +60,12 @@ class GatewayReplica:
         return self._config
 
     def check_health(self) -> None:
-        """Raise RuntimeError when nothing is served any more; Ray asks now and then."""
+        """Raise RuntimeError when nothing is served any more; Ray asks now and then.
+
+        A moment to look for a renewed certificate as well.
+        """
+        if self._certificate is not None:
+            self._certificate.refresh()
         if not self._listener.is_serving:
             raise RuntimeError("The gateway does not accept connections any more.")
 

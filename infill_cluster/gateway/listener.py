@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from infill_cluster.config import GatewaySection
 from infill_cluster.gateway.bounded_protocol import bounded_protocol
-from infill_cluster.security.certificates import ServerCertificate
+from infill_cluster.security.certificates import RenewableCertificate
 from infill_engine.api import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Listener:
     """A listening socket that serves an application until it is drained."""
 
     def __init__(
-        self, app: ASGIApp, gateway: GatewaySection, certificate: ServerCertificate | None
+        self, app: ASGIApp, gateway: GatewaySection, certificate: RenewableCertificate | None
     ) -> None:
         """Take the port; `start` serves.
 

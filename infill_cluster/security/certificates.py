@@ -1,14 +1,17 @@
-"""The certificate and key that a gateway shows, checked before it listens.
+"""The certificate and key that a gateway shows, checked before it listens and when renewed.
 
 Knows nothing of sockets; what a client thinks of the certificate's issuer is the client's affair.
 """
 
+import logging
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from infill_engine.api import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,42 @@ def load_certificate(
     except OSError as error:
         raise ConfigError(f"The key {key} cannot be read ({error.strerror}).") from None
     return ServerCertificate(context, expires)
+
+
+class RenewableCertificate:
+    """A certificate whose files may be replaced while it is in use.
+
+    Connections that are open keep the old one; new ones get what `refresh` found last.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Load both files; raises ConfigError as `load_certificate` does."""
+        self._paths = (certificate, key)
+        self._seen = self._signature()
+        found = load_certificate(certificate, key)
+        self.context = found.context
+        self.expires = found.expires
+
+    def refresh(self) -> None:
+        """Load the files again if they have changed; what cannot be used is not taken over."""
+        signature = self._signature()
+        if signature == self._seen:
+            return
+        self._seen = signature
+        try:
+            found = load_certificate(*self._paths)
+            self.context.load_cert_chain(*self._paths, password=_refuse_password)
+        except (ConfigError, OSError) as error:  # an SSLError is an OSError
+            logger.error("the certificate in use is kept: %s", error)
+            return
+        self.expires = found.expires
+        logger.info("the certificate was renewed and is valid until %s", _day(self.expires))
+
+    def _signature(self) -> tuple[tuple[int, int], ...]:
+        try:
+            return tuple((s.st_mtime_ns, s.st_ino) for s in map(Path.stat, self._paths))
+        except OSError:
+            return ()
 
 
 def _refuse_password() -> str:

@@ -82,7 +82,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 "min": 2,
                 "max": 2,
                 "num_cpus": 0.25,
-                "wedged_after_s": 5,
+                "wedged_after_s": 12,
                 "health_check_period_s": 1,
             },
             "gateway": {
@@ -237,6 +237,25 @@ def test_what_has_not_changed_is_left_alone(cluster: Cluster) -> None:
     assert rollout.roll_out(cluster.config) == []
     parts = rollout.cluster_status()
     assert [part.status for part in parts] == ["RUNNING", "RUNNING"]
+
+
+async def test_more_to_do_brings_more_replicas(cluster: Cluster) -> None:
+    from infill_cluster.deployments import rollout
+
+    changed = cluster.config.model_dump(mode="json")
+    changed["replicas"].update(min=1, target_ongoing_requests=1, upscale_delay_s=0)
+    await asyncio.to_thread(rollout.roll_out, parse_config(changed, "the test"), load)
+    await asyncio.to_thread(until, lambda: _num_replicas() == 1)
+    async with cluster.client() as client:
+        streams = [
+            asyncio.create_task(client.infill(InfillRequest("STEPS 100000", ""), f"doc{idx}"))
+            for idx in range(4)
+        ]
+        await asyncio.to_thread(until, lambda: _num_replicas() == 2)
+        for stream in streams:
+            assert not stream.done()
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
 
 
 def _num_replicas() -> int:

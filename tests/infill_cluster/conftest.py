@@ -21,7 +21,7 @@ from infill_cluster.gateway.metrics import GatewayMetrics
 from infill_cluster.gateway.replicas import ReplicaLost
 from infill_cluster.routing import AffinityRouter, Placement
 from infill_cluster.security.audit import AuditLog
-from infill_cluster.security.certificates import load_certificate
+from infill_cluster.security.certificates import RenewableCertificate
 from infill_cluster.security.tokens import TokenBook, add_token
 from infill_engine.api import CancelToken, EngineUnavailable, InfillRequest, InfillUpdate
 from tests.infill_engine.server.scripted_engine_process import ScriptedEngine
@@ -93,8 +93,14 @@ class LocalReplicas:
 class RunningGateway:
     """A gateway that listens, and what the tests know of it."""
 
-    def __init__(self, folder: Path, replicas: LocalReplicas, listener: Listener) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        replicas: LocalReplicas,
+        listener: Listener,
+        certificate: RenewableCertificate | None,
+    ) -> None:
+        self.certificate = certificate
         self.replicas = replicas
         self.listener = listener
         self.host, self.port = listener.address
@@ -168,12 +174,13 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             app = build_gateway_app(
                 section.limits, "embedded", replicas, book, audit, GatewayMetrics()
             )
-            tls = section.tls and load_certificate(section.tls.certificate, section.tls.key)
-            listener = Listener(app, section, tls)
+            tls = section.tls
+            certificate = None if tls is None else RenewableCertificate(tls.certificate, tls.key)
+            listener = Listener(app, section, certificate)
             await listener.start()
             stack.push_async_callback(listener.drain, 1.0)
             for engine in replicas.engines:
                 stack.callback(engine.release.set)
-            return RunningGateway(tmp_path, replicas, listener)
+            return RunningGateway(tmp_path, replicas, listener, certificate)
 
         yield start

@@ -90,3 +90,21 @@ async def test_who_does_not_read_is_cut_off_and_the_engine_is_free(start_gateway
     raw.close()
     await still_serves(gateway)
     assert (await gateway.audited(2))[0]["outcome"] == "disconnected"
+
+
+async def test_connections_over_the_limit_are_told_so_and_it_passes(start_gateway: Any) -> None:
+    gateway = await start_gateway({"max_connections": 4})
+    held = [await asyncio.open_connection(gateway.host, gateway.port) for _ in range(4)]
+    async with gateway.http(gateway.token_of("ada")) as http:
+        assert (await http.get("/v1/health")).status_code == 503
+    for reader, writer in held:
+        writer.close()
+        await closed(reader)
+
+    async def is_served() -> bool:
+        async with gateway.http(gateway.token_of("ada")) as http:
+            return (await http.get("/v1/health")).status_code == 200
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not await is_served():
+            await asyncio.sleep(0.01)

@@ -225,6 +225,37 @@ async def test_tls_with_the_teams_certificate(start_gateway: Any, tmp_path: Path
             await http.post(url.replace("https", "http"), content=body_of("x"), headers=headers)
 
 
+async def test_a_renewed_certificate_is_shown_without_a_restart(
+    start_gateway: Any, tmp_path: Path
+) -> None:
+    certificate = write_certificate(tmp_path, expires_days=1)
+    tls = {"certificate": str(certificate), "key": str(tmp_path / "key.pem")}
+    gateway = await start_gateway(tls=tls)
+    headers = {"Authorization": f"Bearer {gateway.token_of('ada')}"}
+    url = f"https://127.0.0.1:{gateway.port}/metrics"
+    first_expires = gateway.certificate.expires
+
+    async def is_answered() -> bool:
+        """Whether a new connection shows the certificate that is in the file now."""
+        trusting = ssl.create_default_context(cafile=certificate)
+        async with httpx.AsyncClient(verify=trusting, trust_env=False, timeout=PATIENCE_S) as http:
+            try:
+                return (await http.get(url, headers=headers)).status_code == 200
+            except httpx.ConnectError:
+                return False
+
+    assert await is_answered()
+    write_certificate(tmp_path, expires_days=90)
+    assert not await is_answered()
+    gateway.certificate.refresh()
+    assert await is_answered()
+    renewed = gateway.certificate.expires
+    assert renewed > first_expires
+    write_certificate(tmp_path, begins_days=-9, expires_days=-8)
+    gateway.certificate.refresh()
+    assert gateway.certificate.expires == renewed
+
+
 async def test_draining_lets_a_stream_end_and_takes_no_other(start_gateway: Any) -> None:
     gateway = await start_gateway()
     async with EngineClient(gateway.address(gateway.token_of("ada"))) as client:
