@@ -13,6 +13,7 @@ PACKAGES = {
     "lsp_server": ROOT / "lsp_server",
     "infill_cli": ROOT / "infill_cli",
     "infill_client": ROOT / "infill_client",
+    "infill_cluster": ROOT / "infill_cluster",
     "infill_engine": ROOT / "infill_engine",
     "infill_kernels": ROOT / "kernels" / "infill_kernels",
     "training": ROOT / "training",
@@ -33,7 +34,8 @@ ALLOWED_OF_OURS: dict[str, tuple[str, ...]] = {
     "infill_engine": ("infill_kernels",),
     "infill_client": WITHOUT_TORCH,
     "lsp_server": ("infill_client", *WITHOUT_TORCH),
-    "infill_cli": ("lsp_server", "infill_client", "infill_engine"),
+    "infill_cluster": ("infill_engine",),
+    "infill_cli": ("lsp_server", "infill_client", "infill_cluster", "infill_engine"),
     "training": ("infill_engine", "infill_kernels"),
     "benchmarks": ("infill_client", "infill_engine", "infill_kernels", "lsp_server", "training"),
 }
@@ -41,11 +43,15 @@ FORBIDDEN_OUTSIDE: dict[str, set[str]] = {
     "infill_kernels": {"pygls", "lsprotocol", "transformers", "tokenizers"},
     "infill_engine": {"pygls", "lsprotocol", "transformers", "tree_sitter"},
     "infill_client": {"torch", "transformers", "pygls", "lsprotocol"},
+    "infill_cluster": {"torch", "transformers", "pygls", "lsprotocol", "tree_sitter"},
     "lsp_server": {"torch", "triton", "transformers", "tokenizers", "safetensors", "numpy"},
-    "infill_cli": {"transformers", "pygls"},
+    "infill_cli": {"transformers", "pygls", "ray"},
     "training": {"pygls", "lsprotocol"},
     "benchmarks": set(),  # the language server is measured from the editor's side
 }
+
+
+RAY_IS_KNOWN_IN = ROOT / "infill_cluster" / "deployments"
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -85,6 +91,12 @@ def test_imports_point_downward(package: str, path: Path) -> None:
 
 
 @SOURCES
+def test_ray_is_known_in_one_folder(package: str, path: Path) -> None:
+    tops = {module.split(".")[0] for module in imported_modules(path)}
+    assert "ray" not in tops or path.is_relative_to(RAY_IS_KNOWN_IN)
+
+
+@SOURCES
 def test_every_module_says_what_it_is_for(package: str, path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "a module docstring is missing"
@@ -112,6 +124,12 @@ def test_standard_library_only(module: str) -> None:
 )
 def test_no_torch_where_an_editor_waits(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["infill_cluster.gateway.app", "infill_cli.cluster_command"])
+def test_no_ray_and_no_torch_before_a_cluster_is_wanted(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(bool({{'ray', 'torch'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
