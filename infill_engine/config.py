@@ -16,6 +16,10 @@ from infill_engine.precision import DTYPES, Precision, choose_precision
 EMBEDDED = "embedded"
 KV_CACHES = ("auto", "fp8")
 _DEVICES = ("auto", "cpu", "cuda")
+MAX_BATCH_LIMIT = 64
+_DEFAULT_MAX_BATCH = 4
+"""The fourth row still makes a step of the embedded model cheaper by a tenth a position, the eighth
+by less; and as many prompts are kept, so that a few documents in turn each find their own."""
 _MAX_DEFAULT_THREADS = 4  # more only add barriers at a canvas' small matrix products
 
 
@@ -31,6 +35,7 @@ class EngineConfig:
         num_threads: CPU threads for matrix products, at least 1; None chooses.
         max_context_tokens: prompt tokens kept, at least 64; None takes the checkpoint's own.
         kv_cache: "auto" (as activations), or "fp8", which halves the cache where our kernels run.
+        max_batch: requests that may run at once and prompts kept for reuse, 1 to 64; None chooses.
     """
 
     model: str = EMBEDDED
@@ -39,6 +44,7 @@ class EngineConfig:
     num_threads: int | None = None
     max_context_tokens: int | None = None
     kv_cache: str = "auto"
+    max_batch: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -54,6 +60,8 @@ class EngineConfig:
             raise ConfigError(f"kv_cache is {self.kv_cache!r}; allowed are {', '.join(KV_CACHES)}.")
         if self.num_threads is not None and self.num_threads < 1:
             raise ConfigError(f"num_threads is {self.num_threads}; it must be at least 1.")
+        if self.max_batch is not None and not 1 <= self.max_batch <= MAX_BATCH_LIMIT:
+            raise ConfigError(f"max_batch is {self.max_batch}; allowed is 1 to {MAX_BATCH_LIMIT}.")
         if self.max_context_tokens is not None and self.max_context_tokens < 64:
             raise ConfigError(
                 f"max_context_tokens is {self.max_context_tokens}; it must be at least 64."
@@ -124,3 +132,7 @@ class EngineConfig:
         if self.num_threads is not None:
             return self.num_threads
         return max(1, min((os.cpu_count() or 1) // 2, _MAX_DEFAULT_THREADS))
+
+    def chosen_max_batch(self) -> int:
+        """Requests that may run at once: memory is taken only as they come."""
+        return self.max_batch if self.max_batch is not None else _DEFAULT_MAX_BATCH
