@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from infill_engine.api import ConfigError
+from infill_engine.api import MAX_BATCH_LIMIT, ConfigError
 from infill_engine.checkpoint import stores_int8
 from infill_engine.generation_config import read_generation_config
 from infill_engine.gpu_format import GpuFormat, available_bytes, choose_gpu_format, kernels_run
@@ -16,7 +16,6 @@ from infill_engine.precision import DTYPES, Precision, choose_precision
 EMBEDDED = "embedded"
 KV_CACHES = ("auto", "fp8")
 _DEVICES = ("auto", "cpu", "cuda")
-MAX_BATCH_LIMIT = 64
 _DEFAULT_MAX_BATCH = 4
 """The fourth row still makes a step of the embedded model cheaper by a tenth a position, the eighth
 by less; and as many prompts are kept, so that a few documents in turn each find their own."""

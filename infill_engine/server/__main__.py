@@ -20,6 +20,7 @@ from infill_engine.server.options import (
 @click.option("--kv-cache", default="auto", show_default=True, help="auto or fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
+@click.option("--max-batch", type=int, default=None, help="Requests that run at once.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--idle-exit-minutes",
@@ -36,6 +37,7 @@ def main(
     kv_cache: str,
     num_threads: int | None,
     max_context_tokens: int | None,
+    max_batch: int | None,
     port: int,
     idle_exit_minutes: float,
     log_to_stderr: bool,
@@ -49,6 +51,7 @@ def main(
             kv_cache=kv_cache,
             num_threads=num_threads,
             max_context_tokens=max_context_tokens,
+            max_batch=max_batch,
             port=port,
             idle_exit_minutes=idle_exit_minutes,
         )

@@ -178,6 +178,7 @@ def _loader_of(options: ServerOptions) -> EngineLoader:
             kv_cache=options.kv_cache,
             num_threads=options.num_threads,
             max_context_tokens=options.max_context_tokens,
+            max_batch=options.max_batch,
         )
         return Engine.load(config, progress)
 
