@@ -25,6 +25,7 @@ def engine() -> None:
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
 @click.option("--max-batch", type=int, default=None, help="Requests that run at once.")
+@click.option("--kv-slots", type=int, default=None, help="Prompts kept for reuse.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--idle-exit-minutes", type=float, default=None, help="End after so long idle; 0 never."
@@ -37,6 +38,7 @@ def run(
     num_threads: int | None,
     max_context_tokens: int | None,
     max_batch: int | None,
+    kv_slots: int | None,
     port: int,
     idle_exit_minutes: float | None,
 ) -> None:
@@ -55,6 +57,7 @@ def run(
             max_context_tokens if max_context_tokens is not None else chosen.max_context_tokens
         ),
         max_batch=max_batch,
+        kv_slots=kv_slots,
         port=port,
         idle_exit_minutes=(
             idle_exit_minutes if idle_exit_minutes is not None else chosen.idle_exit_minutes

@@ -95,7 +95,7 @@ class Engine:
         num_slot_bytes = forward.describe()["num_cache_bytes"]
         self._slots = Slots(
             forward,
-            config.chosen_max_batch(),
+            config.chosen_kv_slots(num_slot_bytes),
             lambda: has_memory_for(num_slot_bytes, model.device),
         )
         self._closing_ids = torch.tensor(end_ids, device=canvas_device)
@@ -162,13 +162,18 @@ class Engine:
         with self._lock, self._open(request, cancel) as fill:
             yield from fill.alone()
 
-    def open_batch(self, on_step: Callable[[int], None] = lambda _num_rows: None) -> EngineBatch:
+    def open_batch(
+        self,
+        on_step: Callable[[int], None] = lambda _num_rows: None,
+        guard: LatencyGuard | None = None,
+    ) -> EngineBatch:
         """Run several requests at once, each as `stream` runs it alone.
 
         Args:
             on_step: told the number of requests that took part in each denoising step.
+            guard: says how many may run, if not one that has measured nothing yet.
         """
-        guard = LatencyGuard(self._config.chosen_max_batch())
+        guard = guard or LatencyGuard(self._config.chosen_max_batch())
         return EngineBatch(self._open, self._slots, guard, self._lock, on_step)
 
     def judge_context_draft(self, request: InfillRequest) -> JudgedDraft | None:

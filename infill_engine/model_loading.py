@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import torch
 
 from infill_engine.api import OutOfMemory
@@ -53,10 +54,12 @@ def load_configured(
 
 def has_memory_for(num_bytes: int, device: torch.device) -> bool:
     """Whether a loaded model's device holds so many bytes more and still has room to work."""
-    if device.type != "cuda":
-        return True
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + unused >= num_bytes + _WORKING_BYTES
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free_bytes = torch.cuda.mem_get_info(device)[0] + unused
+    else:
+        free_bytes = psutil.virtual_memory().available
+    return free_bytes >= num_bytes + _WORKING_BYTES
 
 
 def out_of_memory(on_gpu: GpuFormat | None, device: torch.device) -> OutOfMemory:

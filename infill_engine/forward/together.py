@@ -35,6 +35,13 @@ class Together:
         """Whether canvases share a pass; None before two have met."""
         return self._is_exact
 
+    def prove(self, forward: Forward) -> None:
+        """Find out whether a pass can be shared, unless that is known; takes a few steps' time."""
+        if self._is_exact is None:
+            is_eager = isinstance(forward, EagerForward)
+            self._is_exact = is_eager and _is_exact_side_by_side(forward.model)
+            logger.info("denoising steps are shared: %s", self._is_exact)
+
     def predict(self, wishes: Sequence[tuple[Forward, Wanted]]) -> list[Prediction | Exception]:
         """One answer for each wish, in order: a prediction, or why that one got none.
 
@@ -42,11 +49,8 @@ class Together:
             wishes: forwards of one model, none of them twice, and what is wanted of each.
         """
         if len(wishes) > 1 and (eager := _all_eager(wishes)) is not None:
-            model = eager[0][0].model
-            if self._is_exact is None:
-                self._is_exact = _is_exact_side_by_side(model)
-                logger.info("denoising steps are shared: %s", self._is_exact)
-            if self._is_exact and (answers := _predict_shared(model, eager)) is not None:
+            self.prove(eager[0][0])
+            if self._is_exact and (answers := _predict_shared(eager)) is not None:
                 return answers
         return [
             _attempt(lambda forward=forward, wanted=wanted: forward.predict(*wanted))
@@ -62,12 +66,12 @@ def _all_eager(
 
 
 def _predict_shared(
-    model: DiffusionGemma, wishes: Sequence[tuple[EagerForward, Wanted]]
+    wishes: Sequence[tuple[EagerForward, Wanted]],
 ) -> list[Prediction | Exception] | None:
     """None where the pass itself failed, before anything was drawn: each then fails alone."""
     try:
         hidden = denoise_side_by_side(
-            model,
+            wishes[0][0].model,
             [
                 PlacedCanvas(wanted.canvas.current, forward.cache, forward.signal(wanted.canvas))
                 for forward, wanted in wishes

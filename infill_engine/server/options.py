@@ -21,6 +21,7 @@ class ServerOptions:
         num_threads: CPU threads of the model; None lets the engine choose.
         max_context_tokens: prompt tokens kept; None takes the model's own number.
         max_batch: requests that run at once, 1 to 64; None lets the engine choose.
+        kv_slots: prompts kept for reuse, at least `max_batch`; None lets the engine choose.
         port: TCP port on 127.0.0.1; 0 takes a free one.
         idle_exit_minutes: minutes without a request after which the process ends; 0 never.
         max_queued_requests: requests that may wait; one more is refused as busy.
@@ -35,6 +36,7 @@ class ServerOptions:
     num_threads: int | None = None
     max_context_tokens: int | None = None
     max_batch: int | None = None
+    kv_slots: int | None = None
     port: int = 0
     idle_exit_minutes: float = DEFAULT_IDLE_EXIT_MINUTES
     max_queued_requests: int = 8

@@ -179,6 +179,7 @@ def _loader_of(options: ServerOptions) -> EngineLoader:
             num_threads=options.num_threads,
             max_context_tokens=options.max_context_tokens,
             max_batch=options.max_batch,
+            kv_slots=options.kv_slots,
         )
         return Engine.load(config, progress)
 
