@@ -15,6 +15,7 @@ from infill_engine.api import (
     InfillRequest,
     InfillResult,
     InfillUpdate,
+    Mode,
     OutOfMemory,
 )
 from infill_engine.batching.batch import EngineBatch
@@ -39,15 +40,19 @@ REQUESTS: Sequence[InfillRequest] = (
     replace(REQUEST, mode="rewrite", selection="old", instruction="new", seed=4),
     replace(REQUEST, draft="ult += number", seed=5),
 )
-# No two share more than their first few tokens, so that each is prefilled whole, in company as alone:
-# in int8 a prompt read in other pieces differs by rounding.
+NAMES: Sequence[tuple[str, Mode]] = (
+    ("alpha", "line"),
+    ("beta", "block"),
+    ("gamma", "block"),
+    ("delta", "line"),
+)
+# No two share more than their first few tokens, so that each is prefilled whole, in company as
+# alone: in int8 a prompt read in other pieces differs by rounding.
 DISTINCT: Sequence[InfillRequest] = tuple(
     InfillRequest(
         f"{name} = {idx}\n" * 12, f"# {name}\n" * 8, name, f"{name}.x", mode=mode, seed=idx
     )
-    for idx, (name, mode) in enumerate(
-        (("alpha", "line"), ("beta", "block"), ("gamma", "block"), ("delta", "line"))
-    )
+    for idx, (name, mode) in enumerate(NAMES)
 )
 CALIBRATED = {
     "acceptance_order": "leading",
@@ -177,7 +182,7 @@ def arrive(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.permutations(DISTINCT), st.lists(st.integers(0, 4), min_size=4, max_size=4))
 def test_each_gets_what_it_gets_alone(
@@ -192,7 +197,7 @@ def test_each_gets_what_it_gets_alone(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(arrivals)
 def test_and_whatever_the_slots_held_before(
