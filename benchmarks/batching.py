@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.batching_users import Asked, Ways, asked_of, engines_for, play_together
+from benchmarks.batching_users import Played, Ways, asked_of, play_together
 from benchmarks.distribution import Distribution
 from benchmarks.machine import describe_machine
 from benchmarks.progress_bar import progress_bar
@@ -30,6 +30,7 @@ from infill_engine.tokenizer import Tokenizer
 @click.option(
     "--num-requests", type=click.IntRange(min=2), default=12, show_default=True, help="Of each."
 )
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--context-tokens", type=click.IntRange(min=64), default=256, show_default=True)
 @click.option("--max-batch", type=click.IntRange(min=2), default=4, show_default=True)
 @click.option("--model", default="embedded", show_default=True, help="'embedded' or a folder.")
@@ -39,6 +40,7 @@ from infill_engine.tokenizer import Tokenizer
 def batching(
     users: str,
     num_requests: int,
+    repeats: int,
     context_tokens: int,
     max_batch: int,
     model: str,
@@ -53,20 +55,24 @@ def batching(
     tokenizer = Tokenizer.from_folder(config.folder)
     sessions = typing_sessions(max(numbers), context_tokens, tokenizer, seed)
     asked = [asked_of(session, num_requests, seed) for session in sessions]
-    ways = engines_for(config, max_batch)
+    ways = Ways(config, max_batch)
     alone = ways.alone(asked)
     rows: list[dict[str, Any]] = []
-    with progress_bar("asking", len(numbers) * len(ways.names)) as on_done:
+    with progress_bar("asking", len(numbers) * repeats * len(ways.names)) as on_done:
         for num_users in numbers:
-            for name in ways.names:
-                rows.append(_measure(ways, name, asked[:num_users], alone))
-                on_done()
+            played: dict[str, list[Played]] = {name: [] for name in ways.names}
+            for _ in range(repeats):  # by turns, so that a busy moment meets all ways
+                for name in ways.names:
+                    played[name].append(play_together(ways.open(name), asked[:num_users]))
+                    on_done()
+            rows += [_row(num_users, name, plays, alone) for name, plays in played.items()]
     report = {
         "benchmark": "batching",
         "model": model,
         "dtype": ways.dtype,
         "context_tokens": context_tokens,
         "num_requests": num_requests,
+        "repeats": repeats,
         "max_batch": max_batch,
         "seed": seed,
         "rows": rows,
@@ -78,25 +84,27 @@ def batching(
         print(json.dumps(report))
 
 
-def _measure(
-    ways: Ways, name: str, asked: list[list[Asked]], alone: list[list[InfillResult]]
+def _row(
+    num_users: int, name: str, plays: list[Played], alone: list[list[InfillResult]]
 ) -> dict[str, Any]:
-    """Let all users ask at once; returns one row of the table."""
-    played = play_together(ways.open(name), asked)
-    answers = [answer for user in played.answers for answer in user]
+    """One row of the table."""
+    answers = [answer for played in plays for user in played.answers for answer in user]
+    took_s = sum(played.took_s for played in plays)
+    num_steps = sum(played.num_steps for played in plays)
     num_cached = sum(answer.result.cached_tokens for answer in answers)
     num_prefilled = sum(answer.result.prefilled_tokens for answer in answers)
     lines = [answer for answer in answers if answer.mode == "line"]
     return {
-        "users": len(asked),
+        "users": num_users,
         "way": name,
-        "requests_per_s": round(len(answers) / played.took_s, 2),
+        "requests_per_s": round(len(answers) / took_s, 2),
         "line_ms": Distribution.of([answer.took_ms for answer in lines]).to_dict(),
         "all_ms": Distribution.of([answer.took_ms for answer in answers]).to_dict(),
-        "rows_per_step": round(played.rows_per_step, 2),
+        "rows_per_step": round(sum(p.num_rows for p in plays) / max(1, num_steps), 2),
         "cache_hit_ratio": round(num_cached / max(1, num_cached + num_prefilled), 3),
         "texts_unlike_alone": sum(
             answer.result.text != expected.text
+            for played in plays
             for got, wanted in zip(played.answers, alone, strict=False)
             for answer, expected in zip(got, wanted, strict=True)
         ),

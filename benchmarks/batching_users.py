@@ -53,11 +53,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What users got, each user's answers in order, and how long all of it took."""
+    """What users got, each user's answers in order, how long all of it took, and in which steps."""
 
     answers: list[list[Answered]]
     took_s: float
-    rows_per_step: float
+    num_steps: int
+    num_rows: int
 
 
 def asked_of(session: TypingSession, num_requests: int, seed: int) -> list[Asked]:
@@ -106,15 +107,14 @@ class Ways:
     """Engines of one model: with one slot, and with several, used by one request or by several."""
 
     def __init__(self, config: EngineConfig, max_batch: int) -> None:
-        one_slot = Engine.load(replace(config, max_batch=1))
-        slots = Engine.load(replace(config, max_batch=max_batch))
-        self.dtype = one_slot.describe()["dtype"]
+        self._one_slot = Engine.load(replace(config, max_batch=1, kv_slots=1))
+        several = Engine.load(replace(config, max_batch=max_batch))
+        self.dtype = several.describe()["dtype"]
         self._ways = {
-            "one at a time, 1 slot": (one_slot, 1),
-            f"one at a time, {max_batch} slots": (slots, 1),
-            f"batch of {max_batch}": (slots, max_batch),
+            "in turn, 1 slot": (self._one_slot, 1),
+            "in turn": (several, 1),
+            f"batch of {max_batch}": (several, max_batch),
         }
-        self._one_slot = one_slot
 
     @property
     def names(self) -> list[str]:
@@ -122,17 +122,14 @@ class Ways:
         return list(self._ways)
 
     def open(self, name: str) -> "_Served":
-        """An engine to ask that way."""
-        return _Served(*self._ways[name])
+        """An engine to ask that way, which has seen nothing yet."""
+        engine, max_rows = self._ways[name]
+        engine.forget_prompts()
+        return _Served(engine, max_rows)
 
     def alone(self, asked: Sequence[Sequence[Asked]]) -> list[list[InfillResult]]:
         """What an engine answers that serves nobody else, user by user."""
         return [[self._one_slot.infill(one.request) for one in user] for user in asked]
-
-
-def engines_for(config: EngineConfig, max_batch: int) -> Ways:
-    """Load what is compared."""
-    return Ways(config, max_batch)
 
 
 def play_together(served: _Served, asked: Sequence[Sequence[Asked]]) -> Played:
@@ -158,7 +155,7 @@ def play_together(served: _Served, asked: Sequence[Sequence[Asked]]) -> Played:
         thread.join()
     took_s = time.perf_counter() - begin_s
     worker.close(_WAIT_S)
-    return Played(answers, took_s, served.num_rows / max(1, served.num_steps))
+    return Played(answers, took_s, served.num_steps, served.num_rows)
 
 
 def _ask(worker: EngineWorker, asked: Asked) -> Answered:

@@ -176,6 +176,11 @@ class Engine:
         guard = guard or LatencyGuard(self._config.chosen_max_batch())
         return EngineBatch(self._open, self._slots, guard, self._lock, on_step)
 
+    def forget_prompts(self) -> None:
+        """Have the next requests find nothing in the KV slots, for whoever measures or compares."""
+        with self._lock:
+            self._slots.forget()
+
     def judge_context_draft(self, request: InfillRequest) -> JudgedDraft | None:
         """What the file suggests for the gap, for whoever calibrates; None where it does not."""
         with self._lock:

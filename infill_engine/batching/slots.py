@@ -41,6 +41,11 @@ class Slots:
         """Requests that could begin now, counting slots that do not exist yet."""
         return self._max_slots - len(self._taken)
 
+    def forget(self) -> None:
+        """Empty every slot that is not lent."""
+        for forward in self._free:
+            forward.cache.truncate(0)
+
     def describe(self) -> dict[str, Any]:
         """How requests run and on how many slots, for status displays."""
         held = [forward.describe() for forward in (*self._free, *self._taken)]

@@ -131,18 +131,13 @@ def run_to_end(batch: EngineBatch) -> None:
     raise AssertionError("the batch never ends")
 
 
-def forget_prompts(engine: Engine) -> None:
-    for forward in engine._slots._free:
-        forward.cache.truncate(0)
-
-
 @pytest.fixture(autouse=True)
 def no_prompts_left(engine: Engine) -> None:
-    forget_prompts(engine)
+    engine.forget_prompts()
 
 
 def alone(engine: Engine, request: InfillRequest) -> tuple[list[InfillUpdate], InfillResult]:
-    forget_prompts(engine)
+    engine.forget_prompts()
     *updates, result = engine.stream(request)
     assert isinstance(result, InfillResult)
     return updates, result  # pyright: ignore[reportReturnType]
@@ -189,7 +184,7 @@ def test_each_gets_what_it_gets_alone(
     engine: Engine, requests: list[InfillRequest], num_rounds: list[int]
 ) -> None:
     """Whatever else runs, in whatever order they come: every update, to the last number."""
-    forget_prompts(engine)
+    engine.forget_prompts()
     for request, told in arrive(engine, list(zip(requests, num_rounds, strict=True))):
         updates, result = alone(engine, request)
         assert told.updates == updates

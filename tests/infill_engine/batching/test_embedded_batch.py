@@ -42,7 +42,7 @@ def engine() -> Engine:
 def test_says_what_it_says_alone(engine: Engine, first: int, num_rounds: int) -> None:
     requests = [*REQUESTS[first:], *REQUESTS[:first]]
     events: list[list[InfillUpdate | InfillResult | Exception]] = [[] for _ in requests]
-    forget_prompts(engine)
+    engine.forget_prompts()
     batch = engine.open_batch(guard=Permissive(NUM_REQUESTS))
     for request, told in zip(requests, events, strict=True):
         batch.admit(request, None, told.append)
@@ -51,7 +51,7 @@ def test_says_what_it_says_alone(engine: Engine, first: int, num_rounds: int) ->
     while batch.num_rows:
         batch.advance()
     for request, told in zip(requests, events, strict=True):
-        forget_prompts(engine)
+        engine.forget_prompts()
         *updates, result = engine.stream(request)
         assert told[:-1] == updates
         assert without_times(told[-1]) == without_times(result)
@@ -60,8 +60,3 @@ def test_says_what_it_says_alone(engine: Engine, first: int, num_rounds: int) ->
 def without_times(end: object) -> InfillResult:
     assert isinstance(end, InfillResult), end
     return replace(end, timings_ms={})
-
-
-def forget_prompts(engine: Engine) -> None:
-    for forward in engine._slots._free:
-        forward.cache.truncate(0)
