@@ -132,9 +132,15 @@ class EngineWorker:
             self._queue.end_late()
 
     def _open_batch(self, engine: DescribedEngine) -> Batch:
-        if isinstance(engine, BatchingEngine):
-            return engine.open_batch(self._metrics.count_step)
-        return StreamBatch(engine)
+        batch = (
+            engine.open_batch(self._metrics.count_step)
+            if isinstance(engine, BatchingEngine)
+            else StreamBatch(engine)
+        )
+        self._metrics.watch(
+            "infill_slots_in_use", "KV slots lent to requests.", lambda: batch.num_rows
+        )
+        return batch
 
     def _load(self) -> DescribedEngine | None:
         started_s = time.monotonic()

@@ -158,6 +158,7 @@ def test_several_run_at_once(serving: Serving) -> None:
     held = serving.hold(2)
     assert serving.worker.num_running == 2
     assert serving.worker.idle_s == 0
+    assert "infill_slots_in_use 2.0" in serving.metrics.render().decode()
     serving.abandon(held)
     serving.assert_nothing_is_left()
     text = serving.metrics.render().decode()
