@@ -224,6 +224,7 @@ class Engine:
     def _fill(self, run: Run) -> FillEvents:
         """A request's course: what it wants predicted, what it tells, and its result."""
         yield from self._prefill_prompt(run)
+        yield "pause"  # judging a draft is a prefill, too
         reason = run.limits.stop_reason() or self._take_draft(run)
         canvas = self._layout.first(run)
         while reason is None:

@@ -37,10 +37,15 @@ class Together:
 
     def prove(self, forward: Forward) -> None:
         """Find out whether a pass can be shared, unless that is known; takes a few steps' time."""
-        if self._is_exact is None:
-            is_eager = isinstance(forward, EagerForward)
-            self._is_exact = is_eager and _is_exact_side_by_side(forward.model)
-            logger.info("denoising steps are shared: %s", self._is_exact)
+        if self._is_exact is not None:
+            return
+        self._is_exact = False
+        try:
+            if isinstance(forward, EagerForward):
+                self._is_exact = _is_exact_side_by_side(forward.model)
+        except Exception as error:  # such as too little memory: requests can still take turns
+            logger.warning("sharing steps was not tried: %s", type(error).__name__)
+        logger.info("denoising steps are shared: %s", self._is_exact)
 
     def predict(self, wishes: Sequence[tuple[Forward, Wanted]]) -> list[Prediction | Exception]:
         """One answer for each wish, in order: a prediction, or why that one got none.

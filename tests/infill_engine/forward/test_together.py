@@ -5,6 +5,7 @@ import torch
 
 from infill_engine.canvas import Canvas
 from infill_engine.forward import EagerForward, Forward, Prediction, Wanted
+from infill_engine.forward import together as together_module
 from infill_engine.forward.captured import CapturedForward
 from infill_engine.forward.side_by_side import PlacedCanvas, denoise_side_by_side
 from infill_engine.forward.together import Together
@@ -119,6 +120,18 @@ def test_a_lone_wish_proves_nothing() -> None:
     together = Together()
     assert same_bits(together.predict(wishes(FLOATS)[:1])[0], alone(FLOATS)[0])
     assert together.shares_passes is None
+
+
+def test_a_trial_that_fails_leaves_turns(
+    int8_model: DiffusionGemma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(together_module, "denoise_side_by_side", fails)
+    together = Together()
+    assert all(map(same_bits, together.predict(wishes(int8_model)), alone(int8_model)))
+    assert together.shares_passes is False
 
 
 def test_one_that_cannot_be_read_off_fails_alone(int8_model: DiffusionGemma) -> None:
