@@ -24,6 +24,8 @@ def engine() -> None:
 @click.option("--kv-cache", default=None, help="auto or, on a GPU, fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
+@click.option("--max-batch", type=int, default=None, help="Requests that run at once.")
+@click.option("--kv-slots", type=int, default=None, help="Prompts kept for reuse.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--idle-exit-minutes", type=float, default=None, help="End after so long idle; 0 never."
@@ -35,6 +37,8 @@ def run(
     kv_cache: str | None,
     num_threads: int | None,
     max_context_tokens: int | None,
+    max_batch: int | None,
+    kv_slots: int | None,
     port: int,
     idle_exit_minutes: float | None,
 ) -> None:
@@ -52,6 +56,8 @@ def run(
         max_context_tokens=(
             max_context_tokens if max_context_tokens is not None else chosen.max_context_tokens
         ),
+        max_batch=max_batch,
+        kv_slots=kv_slots,
         port=port,
         idle_exit_minutes=(
             idle_exit_minutes if idle_exit_minutes is not None else chosen.idle_exit_minutes

@@ -15,6 +15,8 @@ FinishReason = Literal["converged", "line_settled", "max_steps", "unsure", "dead
 MODES: tuple[Mode, ...] = ("line", "block", "rewrite")
 MAX_NEW_TOKENS_LIMIT = 1024
 """Most tokens a request may ask for: four full canvases of the 26 B checkpoint."""
+MAX_BATCH_LIMIT = 64
+"""Most requests one engine may run at once."""
 MAX_TEXT_CHARS = 8_000_000
 """Longest prefix, suffix or selection accepted; far above what any token budget keeps."""
 MAX_NAME_CHARS = {"language_id": 100, "path": 4096, "instruction": 20_000}
