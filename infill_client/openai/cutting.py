@@ -1,4 +1,4 @@
-"""Cuts a model's answer to the missing middle: no fence, no prose, nothing that the file has already.
+"""Cuts a model's answer to the missing middle: no fence, no prose, nothing the file has already.
 
 A pure function of the answer so far, so that how a stream was cut into pieces can not matter. Each
 rule holds back what more text could change: what it calls settled is only ever extended. Knows
@@ -7,11 +7,10 @@ nothing of HTTP or of prompts.
 
 import re
 from dataclasses import dataclass
-from os.path import commonprefix
 
 from infill_client.openai.fences import Code, code_of_answer, code_until_fence
 from infill_client.openai.repeats import PrefixRepeats, SuffixRepeats
-from infill_client.openai.sides import line_before, rest_of_line, trailing_blanks
+from infill_client.openai.sides import line_before, num_common, rest_of_line, trailing_blanks
 from infill_engine.api import InfillRequest
 
 _LANGUAGES_OF_PROSE = ("markdown", "plaintext", "")
@@ -116,7 +115,7 @@ class AnswerCutter:
         if not is_done and blanks.startswith(kept) and kept != blanks:
             return None
         was_repeated = kept != code
-        kept = kept if was_repeated else kept[len(commonprefix([kept, blanks])) :]
+        kept = kept if was_repeated else kept[num_common(kept, blanks) :]
         if not self._is_continued and not was_repeated and self._begins_a_block(kept):
             kept = "\n" + kept
         return kept
@@ -129,7 +128,7 @@ class AnswerCutter:
         return bool(line.strip()) and len(indent) >= 2 and len(indent) > len(own_indent)
 
     def _without_end(self, body: str) -> str:
-        # A model that was given the suffix as such ends the middle where it begins, blanks included.
+        # A model that was given the suffix as such ends the middle where that begins, blanks too.
         body = body.rstrip() if self._is_chat else body
         return body.removesuffix(self._rest) if self._rest else body
 

@@ -4,7 +4,7 @@ Pure functions of the answer so far: what can not be told yet is said to be so. 
 fences or of how the answer came.
 """
 
-from os.path import commonprefix
+from infill_client.openai.sides import num_common
 
 _MAX_LINES = 20
 _MIN_CHARS = 3
@@ -32,7 +32,7 @@ class PrefixRepeats:
                 if not is_whole and blanks.startswith(rest) and rest != blanks:
                     return None
                 if "\n" not in blanks or rest.startswith("\n") or not rest:
-                    return rest[len(commonprefix([rest, blanks])) :]
+                    return rest[num_common(rest, blanks) :]
             elif not is_whole and told.startswith(body):
                 return None
         return code

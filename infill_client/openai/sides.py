@@ -14,6 +14,12 @@ def trailing_blanks(prefix: str) -> str:
     return line[len(line.rstrip(" \t")) :]
 
 
+def num_common(first: str, second: str) -> int:
+    """Return how many leading characters two texts have in common."""
+    shorter = min(len(first), len(second))
+    return next((n for n in range(shorter) if first[n] != second[n]), shorter)
+
+
 def rest_of_line(suffix: str) -> str:
     """Return the gap's line behind the gap where an answer that ends with it must be repeating.
 

@@ -66,9 +66,9 @@ def test_an_answer_that_continues_ends_at_the_fence(answer: str, expected: str) 
     assert middle(answer, is_continued=True) == expected
 
 
-@pytest.mark.parametrize("answer", ["x = 1\n    y = 2", "    x = 1\n    y = 2", "\n    x = 1\n    y = 2"])
-def test_indentation_at_the_cursor_is_not_doubled(answer: str) -> None:
-    assert middle(answer, "def f():\n    ", "\n") == "x = 1\n    y = 2"
+@pytest.mark.parametrize("before", ["", "    ", "\n    "])
+def test_indentation_at_the_cursor_is_not_doubled(before: str) -> None:
+    assert middle(f"{before}x = 1\n    y = 2", "def f():\n    ", "\n") == "x = 1\n    y = 2"
 
 
 def test_a_block_below_the_gaps_line_begins_a_line() -> None:
