@@ -25,6 +25,8 @@ _CHARS_PER_TOKEN = 2.5
 _RESERVED_TOKENS = 256
 """Of a context: the task's words and the model's turn."""
 _UNKNOWN_CONTEXT_CHARS = 8_000
+_MOST_BREAKS = 2
+_LEAST_CHARS = 200
 _BUDGET_CHARS = (1_000, 24_000)
 """Least and most that is sent: code further away hardly helps, and each keystroke would pay."""
 
@@ -44,7 +46,7 @@ class OpenAiClient:
         self.server = server
         self._clock = clock
         self._calls = ApiCalls(server.address, server.capabilities.model)
-        self._num_halvings = 0
+        self._share = 1.0
         self._busy_until_s = float("-inf")
         self._busy_words = ""
 
@@ -69,8 +71,8 @@ class OpenAiClient:
     ) -> AsyncGenerator[InfillEvent, None]:
         """Yield an update with every piece of the answer, then exactly one result.
 
-        What breaks off before the first update is asked once more; what is longer than the model's
-        context is cut to half, once. Closing the iterator closes the connection.
+        What breaks off before the first update is asked again; what is longer than the model's
+        context is cut once, and so is what is asked from then on. Closing the iterator closes the connection.
 
         Raises:
             InfillError: as the server refuses, or EngineUnavailable when it cannot be reached.
@@ -92,14 +94,15 @@ class OpenAiClient:
                 self._busy_until_s = self._clock() + busy.wait_s
                 self._busy_words = str(busy)
                 raise
-            except ContextTooLong:
+            except ContextTooLong as error:
                 if has_begun or num_cuts:
                     raise
                 num_cuts += 1
-                self._num_halvings += 1
+                self._share *= error.fitting_share
             except BrokenOff:
-                # Whole instead of streamed: some servers can refuse only before they stream.
-                if has_begun or num_breaks:
+                # Whole instead of streamed: some servers can refuse only before they stream. Twice,
+                # since the next request may go over the connection that is just being closed.
+                if has_begun or num_breaks == _MOST_BREAKS:
                     raise
                 num_breaks += 1
 
@@ -154,4 +157,4 @@ class OpenAiClient:
             num_tokens = context_tokens - request.max_new_tokens - _RESERVED_TOKENS
             least, most = _BUDGET_CHARS
             budget_chars = min(max(num_tokens * _CHARS_PER_TOKEN, least), most)
-        return max(200, int(budget_chars) >> self._num_halvings)
+        return max(_LEAST_CHARS, int(budget_chars * self._share))

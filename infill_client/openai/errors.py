@@ -30,11 +30,16 @@ _CONTEXT = re.compile(
     r"|too many tokens|exceeds? .{0,40}(context|token)|longer than .{0,40}token",
     re.IGNORECASE,
 )
+_LIMIT = re.compile(r"maximum context length (?:is|of) (\d{1,12})", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
 
 
 class ContextTooLong(RequestTooLarge):
-    """The prompt is longer than the model's context; a shorter one may fit."""
+    """The prompt is longer than the model's context; this share of it may fit, 0 to 1."""
+
+    def __init__(self, message: str, fitting_share: float) -> None:
+        super().__init__(message)
+        self.fitting_share = fitting_share
 
 
 class BusyFor(EngineBusy):
@@ -80,7 +85,8 @@ def error_of_status(
     if status_code == 413 or (status_code in (400, 422, 500) and _says(body, _CONTEXT)):
         return ContextTooLong(
             f"The request is longer than what {shown(model)} at {url} can read (HTTP "
-            f"{status_code}), even cut to half. Set context.maxTokens lower or select less."
+            f"{status_code}), even after it was cut. Set context.maxTokens lower or select less.",
+            _fitting_share(body),
         )
     if status_code in (400, 422):
         return RequestInvalid(
@@ -140,6 +146,16 @@ def shown(name: str) -> str:
 
 def _says(body: bytes, what: re.Pattern[str]) -> bool:
     return what.search(body[:20_000].decode("utf-8", "replace")) is not None
+
+
+def _fitting_share(body: bytes) -> float:
+    """Return the share of a prompt that fits, from the numbers in a refusal; else a half."""
+    words = body[:20_000].decode("utf-8", "replace")
+    limit = _LIMIT.search(words)
+    asked = max((int(number) for number in re.findall(r"\d{1,12}", words)), default=0)
+    if limit is None or asked <= int(limit[1]):
+        return 0.5
+    return max(0.02, 0.9 * int(limit[1]) / asked)
 
 
 def _kind(body: bytes) -> str:

@@ -1,13 +1,14 @@
-"""Finds out what a server can do, with a handful of requests for one token each.
+"""Finds out what a server can do, with a handful of requests for a token or four.
 
-Counting the prompt's tokens tells what a server did with a prompt, which its answer to one token
-does not. Knows nothing of the gaps that are filled later.
+Counting the prompt's tokens tells what a server did with a conversation; what is written into a gap
+that has one answer, whether it fills gaps. Knows nothing of the gaps that are filled later.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from infill_client.address import EngineAddress
+from infill_client.openai.answers import Answer
 from infill_client.openai.calls import CHAT_PATH, COMPLETIONS_PATH, ApiCalls, choose_model
 from infill_client.openai.errors import NotOpenAi, shown
 from infill_client.openai.fim import FimTokens, families_of
@@ -20,9 +21,11 @@ _QUESTION = {"role": "user", "content": "Which number comes after 0?"}
 _BEGUN_ANSWER = {"role": "assistant", "content": "1"}
 _MOST_TOKENS_BEGUN = 2
 """Tokens of the begun answer. One that is closed and followed by another takes four and more."""
-_FIM_PREFIX = "def add(left, right):\n    return "
-_FIM_SUFFIX = "\n\n\nprint(add(1, 2))\nprint(add(3, 4))\n"
-_LEAST_SUFFIX_TOKENS = 8
+_GAP = ('names = ["one", "two", "three", "', '", "five", "six", "seven"]\n')
+_GAP_MIDDLE = "four"
+"""What every model that was trained to fill gaps writes there. Counting is not enough here: some
+servers put the suffix behind the prefix for a model that knows no gaps."""
+_GAP_TOKENS = 4
 _REPEATS = 8
 
 
@@ -128,11 +131,8 @@ async def _continues(calls: ApiCalls, num_tokens: int) -> bool:
 
 
 async def _takes_suffix(calls: ApiCalls) -> bool:
-    alone = await _tokens(calls, COMPLETIONS_PATH, prompt=_FIM_PREFIX)
-    if not alone:
-        return False
-    both = await _tokens(calls, COMPLETIONS_PATH, prompt=_FIM_PREFIX, suffix=_FIM_SUFFIX)
-    return both is not None and both - alone >= _LEAST_SUFFIX_TOKENS
+    prefix, suffix = _GAP
+    return await _fills(calls, {"prompt": prefix, "suffix": suffix})
 
 
 async def _fim_tokens(calls: ApiCalls) -> FimTokens | None:
@@ -140,26 +140,39 @@ async def _fim_tokens(calls: ApiCalls) -> FimTokens | None:
     for family in families_of(calls.model):
         prompt = "".join(family.all_tokens) * _REPEATS
         num_tokens = await _tokens(calls, COMPLETIONS_PATH, prompt=prompt)
-        if num_tokens is not None and 0 < num_tokens <= 3 * _REPEATS + 2:
+        are_tokens = num_tokens is not None and 0 < num_tokens <= 3 * _REPEATS + 2
+        if are_tokens and await _fills(calls, {"prompt": family.join(*_GAP)}):
             return family
     return None
+
+
+async def _fills(calls: ApiCalls, asked: dict[str, Any]) -> bool:
+    answer = await _ask(calls, COMPLETIONS_PATH, _GAP_TOKENS, asked)
+    return answer is not None and answer.text.strip().startswith(_GAP_MIDDLE)
 
 
 async def _streams(calls: ApiCalls, has_chat: bool) -> bool:
     one_token = {"max_tokens": 1, "temperature": 0}
     if has_chat:
         return await calls.streams(CHAT_PATH, {**one_token, "messages": [_QUESTION]})
-    return await calls.streams(COMPLETIONS_PATH, {**one_token, "prompt": _FIM_PREFIX})
+    return await calls.streams(COMPLETIONS_PATH, {**one_token, "prompt": _GAP[0]})
 
 
 async def _tokens(calls: ApiCalls, path: str, **asked: Any) -> int | None:
     """Return how many tokens a prompt had, 0 when the server does not say; None: refused."""
+    answer = await _ask(calls, path, 1, asked)
+    if answer is None:
+        return None
+    return answer.usage.prompt_tokens if answer.usage else 0
+
+
+async def _ask(calls: ApiCalls, path: str, max_tokens: int, asked: dict[str, Any]) -> Answer | None:
+    """Return the answer; None where the server does not take such a request."""
     try:
-        answer = await calls.ask(path, {**asked, "max_tokens": 1, "temperature": 0})
+        return await calls.ask(path, {**asked, "max_tokens": max_tokens, "temperature": 0})
     except (NotOpenAi, RequestInvalid, RequestTooLarge):
         return None
     except InfillError as error:
         if type(error) is InfillError:  # a server that fails on what it does not know
             return None
         raise
-    return answer.usage.prompt_tokens if answer.usage else 0

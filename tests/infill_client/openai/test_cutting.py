@@ -34,6 +34,7 @@ def middle(
         "Here is the missing code:\n\n```python\nleft + right\n```",
         "Sure! The gap is simple.\n```\nleft + right\n```\nLet me know.",
         "Here is the missing code:\nleft + right",
+        "The code is:\n```python\nleft + right\n```",
         "<think>\nThey want a sum.\n```\nno\n```\n</think>\n\nleft + right",
         "return left + right",
         "    return left + right",
