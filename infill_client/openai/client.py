@@ -72,7 +72,8 @@ class OpenAiClient:
         """Yield an update with every piece of the answer, then exactly one result.
 
         What breaks off before the first update is asked again; what is longer than the model's
-        context is cut once, and so is what is asked from then on. Closing the iterator closes the connection.
+        context is cut once, and so is what is asked from then on. Closing the iterator closes the
+        connection.
 
         Raises:
             InfillError: as the server refuses, or EngineUnavailable when it cannot be reached.

@@ -111,10 +111,11 @@ class AnswerCutter:
         kept = self._before.drop(code, is_done)
         if kept is None:
             return None
+        was_repeated = kept != code
+        kept = kept.lstrip("\n") if self._is_own_line else kept
         blanks = trailing_blanks(self._request.prefix)
         if not is_done and blanks.startswith(kept) and kept != blanks:
             return None
-        was_repeated = kept != code
         kept = kept if was_repeated else kept[num_common(kept, blanks) :]
         if not self._is_continued and not was_repeated and self._begins_a_block(kept):
             kept = "\n" + kept

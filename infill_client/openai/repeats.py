@@ -9,33 +9,76 @@ from infill_client.openai.sides import num_common
 _MAX_LINES = 20
 _MIN_CHARS = 3
 """Of the text before the gap: less than that is begun with by chance."""
+_MAX_LINES_ABOVE = 60
+_MIN_LINE_CHARS = 6
+_NOT_THERE = "\0"
+"""No code holds it."""
 _TELLING_CHARS = 10
 """A line of the suffix at least that long is not written again by chance; shorter ones by two."""
 
 
 class PrefixRepeats:
-    """What an answer may repeat of the text before the gap: its last line, or its last lines."""
+    """What an answer may repeat of the text before the gap: its last lines, or some before them.
+
+    A model that writes a whole function anew begins with one of the lines above the gap and comes
+    to the gap's own line later.
+    """
 
     def __init__(self, prefix: str) -> None:
-        lines = prefix.split("\n")[-_MAX_LINES:]
-        tails = ["\n".join(lines[-num_lines:]) for num_lines in range(len(lines), 0, -1)]
-        self._tails = [tail for tail in tails if len(tail.strip()) >= _MIN_CHARS]
+        lines = prefix.split("\n")
+        last = lines[-_MAX_LINES:]
+        tails = ["\n".join(last[-num_lines:]) for num_lines in range(len(last), 0, -1)]
+        self._tails = [_Tail(tail) for tail in tails if len(tail.strip()) >= _MIN_CHARS]
+        above = {line.strip() for line in lines[-_MAX_LINES_ABOVE:-1]}
+        self._above = {line for line in above if len(line) >= _MIN_LINE_CHARS}
 
     def drop(self, code: str, is_whole: bool) -> str | None:
-        """Return the code without what it repeats at its beginning; None while that is open."""
+        """Return the code without what it repeats; None while that is open."""
         body = code.lstrip()
         for tail in self._tails:  # the longest first
-            told = tail.strip()
-            blanks = tail[len(tail.rstrip()) :]
-            if body.startswith(told):
-                rest = body[len(told) :]
-                if not is_whole and blanks.startswith(rest) and rest != blanks:
-                    return None
-                if "\n" not in blanks or rest.startswith("\n") or not rest:
-                    return rest[num_common(rest, blanks) :]
-            elif not is_whole and told.startswith(body):
+            found = tail.cut_from(body, is_whole)
+            if found is not _NOT_THERE:
+                return found
+        if not self._tails:
+            return code
+        first, newline, _ = body.partition("\n")
+        if not newline and not is_whole:
+            may_repeat = any(line.startswith(first.rstrip()) for line in self._above)
+            return None if may_repeat else code
+        return self._drop_from_above(code, body, is_whole) if first.strip() in self._above else code
+
+    def _drop_from_above(self, code: str, body: str, is_whole: bool) -> str | None:
+        gap_line = self._tails[-1]
+        begin = body.find("\n") + 1
+        while begin > 0:
+            found = gap_line.cut_from(body[begin:].lstrip(" \t"), is_whole)
+            if found is not _NOT_THERE:
+                return found
+            begin = body.find("\n", begin) + 1
+        return code if is_whole else None
+
+
+class _Tail:
+    """The last lines of the text before the gap."""
+
+    def __init__(self, text: str) -> None:
+        self._told = text.strip()
+        self._blanks = text[len(text.rstrip()) :]
+
+    def cut_from(self, body: str, is_whole: bool) -> str | None:
+        """Return what follows the lines at the beginning of `body`.
+
+        None while it is not known whether they stand there, `_NOT_THERE` when they do not.
+        """
+        if body.startswith(self._told):
+            rest = body[len(self._told) :]
+            if not is_whole and self._blanks.startswith(rest) and rest != self._blanks:
                 return None
-        return code
+            if "\n" not in self._blanks or rest.startswith("\n") or not rest:
+                return rest[num_common(rest, self._blanks) :]
+        elif not is_whole and self._told.startswith(body):
+            return None
+        return _NOT_THERE
 
 
 class SuffixRepeats:

@@ -82,6 +82,14 @@ def test_the_previous_line_may_be_repeated() -> None:
     assert middle(answer, "def f(xs):\n    total = 0\n    ", "\n") == "for x in xs:"
 
 
+def test_a_function_written_anew_is_cut_to_the_gap() -> None:
+    prefix = "def read(path):\n    with open(path) as file:\n        return "
+    anew = "def read(path):\n    with open(path, 'r') as file:\n        return json.load(file)\n"
+    assert middle(f"```\n{anew}```", prefix, "\n") == "json.load(file)"
+    above = "def f(a):\n    if a:\n        return None\n    if not a:\n        "
+    assert middle("return None", above, "\n") == "return None", "a line may be there twice"
+
+
 def test_the_rest_of_the_line_is_not_written_twice() -> None:
     assert middle("left, right, total)", "print(", "right, total)\n") == "left, "
     assert middle("f(x)", "print(", ")\n") == "f(x)", "brackets are its own"
