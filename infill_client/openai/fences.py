@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 _THOUGHT = ("<think>", "</think>")
 _FENCE_LINE = re.compile(r"[ \t]*(`{3,}|~{3,})[^`\n]*")
-_SENTENCE = re.compile(r"[A-Z][a-z]*( [\w'`\",.()-]+){2,}[:.!]")
-"""A whole line of words that begins with a capital and ends as sentences do."""
+_SENTENCE = re.compile(r"([A-Z][a-z']+|A|I)( [A-Za-z`'.,-]+){2,}( \S+)*[.:!]")
+"""A whole line that begins with three words, the first with a capital, and ends as sentences do."""
+_MAX_PROSE_CHARS = 500
 _PROSE = re.compile(
     r"here('s| is| are|:)|(sure|certainly|of course|okay|ok)[,!.:]|below (is|are)\b|you can\b"
     r"|the (missing|following|completed?) (code|part|lines?|text|implementation)\b"
@@ -62,10 +63,15 @@ def code_of_answer(
         return None  # it can be a fence, prose or code
     if _FENCE_LINE.fullmatch(first):
         return code_until_fence(rest, is_whole, _fence_of(first))
-    is_prose = _PROSE.match(first) or _SENTENCE.fullmatch(first.rstrip())
-    if not (may_explain and is_prose):
+    if not (may_explain and _is_prose(first.rstrip())):
         return code_until_fence(answer, is_whole, fence)
     return _code_behind_prose(first, rest, is_whole)
+
+
+def _is_prose(line: str) -> bool:
+    if len(line) > _MAX_PROSE_CHARS:
+        return False
+    return bool(_PROSE.match(line) or _SENTENCE.fullmatch(line))
 
 
 def code_until_fence(answer: str, is_whole: bool, fence: str = "```") -> Code:

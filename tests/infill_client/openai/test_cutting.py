@@ -49,7 +49,15 @@ def test_only_the_middle_is_left(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "\n", "Here is nothing of use.", "<think>\nWhat could", "```python\n```", "Sure!"],
+    [
+        "",
+        "\n",
+        "Here is nothing of use.",
+        "That function takes a number and returns its remainder (%).",
+        "<think>\nWhat could",
+        "```python\n```",
+        "Sure!",
+    ],
 )
 def test_no_code_is_no_text(answer: str) -> None:
     assert middle(answer) == ""
