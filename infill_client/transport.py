@@ -80,7 +80,8 @@ def error_of_answer(status_code: int, body: bytes) -> InfillError:
     error = error_from_json(body)
     if type(error) is InfillError and status_code != 500:
         return EngineUnavailable(
-            f"What answers at the engine's address is no infill-ls engine (HTTP {status_code})."
+            f"What answers at the engine's address is no infill-ls engine (HTTP {status_code}). "
+            'For a server that speaks OpenAI\'s API set engine.kind to "openai".'
         )
     return error
 
