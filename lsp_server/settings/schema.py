@@ -154,8 +154,8 @@ class ServerSettings(BaseModel):
     engine_url: Annotated[str, AfterValidator(_without_last_slash)] = _setting(
         "engine.url",
         "",
-        "Address of an engine elsewhere, which is sent the code around the cursor (docs/remote.md); "
-        "empty starts and shares the local one.",
+        "Address of an engine elsewhere, which is sent the code around the cursor; empty starts "
+        "and shares the local one (docs/remote.md).",
         per_document=False,
         allowed='"" or an address that starts with http:// or https://',
         pattern=r"^(https?://\S+)?$",
