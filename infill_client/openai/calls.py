@@ -3,7 +3,9 @@
 Every failure becomes an error of the contract's tree. Knows nothing of gaps or of prompts.
 """
 
-from collections.abc import AsyncGenerator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +36,7 @@ _MODELS_PATH = "/models"
 _MAX_BODY_BYTES = 4_000_000
 """Of an answer that comes whole: far more than the text of any gap and the names of all models."""
 _DONE = "[DONE]"
+_DRAIN_S = 0.1
 
 
 def api_url(url: str) -> str:
@@ -109,8 +112,10 @@ class ApiCalls:
                     yield self._read(await self._body(response))
                     return
                 has_ended = False
-                async for event in EventSource(response).aiter_sse():
+                events = EventSource(response).aiter_sse()
+                async for event in events:
                     if event.data == _DONE:
+                        await _drain(events)
                         return
                     if not event.data:  # a sign of life
                         continue
@@ -171,6 +176,14 @@ class ApiCalls:
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
             return broken_off(self.address)
         return unreachable(error, self.address)
+
+
+async def _drain(events: AsyncIterator[object]) -> None:
+    """Read to the end: a connection that is left before it can not be used again."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in events:
+                pass
 
 
 def _is_event_stream(response: httpx.Response) -> bool:

@@ -94,13 +94,16 @@ class AnswerCutter:
         return code_of_answer(answer, is_whole, self._fence, may_explain)
 
     def _rewritten(self, code: Code, is_done: bool) -> Cut:
+        selection = self._request.selection
+        # The indentation of a selection that begins behind it stands there already.
+        blanks = "" if selection[:1] in (" ", "\t") else trailing_blanks(self._request.prefix)
+        text = code.text[num_common(code.text, blanks) :]
         if is_done:
             # The selection's own line end: what follows it must not join the last line.
-            ends = self._request.selection
-            text = code.text.rstrip("\n") + ends[len(ends.rstrip("\n")) :]
+            text = text.rstrip("\n") + selection[len(selection.rstrip("\n")) :]
             return Cut(text, len(text), code.is_closed)
-        sure = code.text[: code.settled_chars(code.text)].rstrip()
-        return Cut(code.text, len(_BREAK.sub("", sure)))
+        sure = text[: code.settled_chars(text)].rstrip()
+        return Cut(text, len(_BREAK.sub("", sure)))
 
     def _without_what_is_before(self, code: str, is_done: bool) -> str | None:
         """Drop what repeats the text before the gap; None while that can not be told."""

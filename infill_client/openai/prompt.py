@@ -60,11 +60,12 @@ def chat_prompt(request: InfillRequest, budget_chars: int, can_continue: bool) -
             f"{budget_chars // 2} at most, half of what it reads. Select less."
         )
     budget_chars -= len(selection)
+    snippets = _snippets(request, budget_chars // 4)
+    budget_chars -= sum(len(path) + len(text) for path, text in snippets)
     prefix, suffix = sides(request, budget_chars)
     turn = ""
     if can_continue and request.mode != "rewrite":
         prefix, turn = split_at_turn(prefix)
-    snippets = _snippets(request, budget_chars // 4)
     fence = _fence_for(prefix, turn, suffix, selection, *(text for _, text in snippets))
     opened = f"{fence}{request.language_id}\n"
 

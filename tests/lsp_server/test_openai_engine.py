@@ -14,6 +14,7 @@ from ..infill_client.certificates import Authority
 from ..infill_client.keyrings import FILE_VARIABLE, FileKeyring
 from ..infill_client.openai.fake_server import FakeServer, running_server
 from .editor import PLAIN, Editor, running_editor, wait_until
+from .test_rewrite import Client, rewrite
 
 pytestmark = pytest.mark.e2e
 
@@ -48,6 +49,18 @@ async def test_it_is_asked_for_ghost_text(server: FakeServer) -> None:
         editor.cancel(asked)
         await wait_until(lambda: server.num_abandoned > num_abandoned)
         server.release()
+
+
+async def test_a_selection_is_rewritten_as_told(server: FakeServer) -> None:
+    server.pieces = ["Sure!\n```python\n", "    return b", " + a\n```\nDone."]
+    async with running_editor(options(server, token="s3cret")) as editor:
+        await ready(editor)
+        client = Client(editor)
+        answer = await rewrite(editor, instruction="swap the operands", version=1)
+        assert answer.applied
+        ((change,),) = [edit.document_changes for edit in client.edits]
+        assert [edit.new_text for edit in change.edits] == ["return b + a"]
+    assert "swap the operands" in server.asked["messages"][0]["content"]
 
 
 async def test_the_token_can_come_from_the_keyring(

@@ -40,6 +40,7 @@ class FakeServer:
         num_broken: how many answers break off yet; None for all.
         finish_reason: of each answer.
         requests: path and JSON of each request for an answer, in order.
+        ports: the client's, of each request for an answer: one for each connection.
         num_abandoned: answers whose connection the client closed before the end.
     """
 
@@ -58,6 +59,7 @@ class FakeServer:
     num_broken: int | None = None
     finish_reason: str = "stop"
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
     num_abandoned: int = 0
 
     def __post_init__(self) -> None:
@@ -118,6 +120,8 @@ class FakeServer:
         body = await request.json()
         path = request.url.path.removeprefix("/v1")
         self.requests.append((path, body))
+        assert request.client is not None
+        self.ports.append(request.client.port)
         if refusal := self._wrong_token(request) or self._refusal() or self._cannot(path, body):
             return refusal
         prompt = self._prompt(path, body)

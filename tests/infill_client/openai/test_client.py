@@ -91,6 +91,12 @@ def shared_server() -> Iterator[None]:
     _SHARED.stop()
 
 
+async def test_a_connection_is_used_again(server: FakeServer, client: OpenAiClient) -> None:
+    for _ in range(3):
+        await client.infill(GAP)
+    assert len(set(server.ports)) == 1
+
+
 async def test_a_line_ends_with_the_line(server: FakeServer, client: OpenAiClient) -> None:
     server.pieces = ["```\n", "1 + 2\n", *["print(x)\n"] * 50]
     server.hold()  # nothing comes after the first piece until then

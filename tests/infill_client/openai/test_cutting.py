@@ -121,6 +121,12 @@ def test_a_rewrite_keeps_the_selections_line_end() -> None:
     assert cutter.cut("```python\na\nb = 2\nc\n```", is_whole=True).text == "a\nb = 2\nc\n"
 
 
+@pytest.mark.parametrize("answer", ["b = 2\n    c = 3", "    b = 2\n    c = 3"])
+def test_a_rewrite_does_not_double_the_indentation_before_it(answer: str) -> None:
+    request = InfillRequest("def f():\n    ", "\n", "python", mode="rewrite", selection="b = 1")
+    assert AnswerCutter(request, True, False).cut(answer, is_whole=True).text == "b = 2\n    c = 3"
+
+
 def test_a_document_of_prose_may_begin_like_an_explanation() -> None:
     assert middle("Here is how to install it.", "", "\n", language_id="markdown") == (
         "Here is how to install it."
@@ -166,7 +172,7 @@ _SUFFIXES = st.sampled_from([SUFFIX, "", "\n", "\n}\n\nfunc main() {\n", "right,
 def test_what_is_settled_is_never_taken_back(
     answer: str, prefix: str, suffix: str, mode: Mode, is_chat: bool, is_continued: bool
 ) -> None:
-    selection = "x = 1\n" if mode == "rewrite" else ""
+    selection = "  x = 1\n"[len(suffix) % 3 :] if mode == "rewrite" else ""
     request = InfillRequest(prefix, suffix, "python", mode=mode, selection=selection)
     cutter = AnswerCutter(request, is_chat, is_continued)
     final = cutter.cut(answer, is_whole=True).text
