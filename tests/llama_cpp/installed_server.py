@@ -16,7 +16,16 @@ from filelock import FileLock
 
 from ..editors.system_packages import CACHE, NotInstallable, ensure_program
 
-REQUIREMENT = "llama-cpp-python[server]==0.3.36"
+_REQUIREMENTS = (
+    "llama-cpp-python[server]==0.3.36",
+    # What its [server] leaves open, as it was tried.
+    "fastapi==0.165.0",
+    "pydantic-settings==2.16.3",
+    "sse-starlette==3.7.0",
+    "starlette==1.10.0",
+    "starlette-context==0.3.6",
+    "uvicorn==0.54.0",
+)
 _CMAKE = (
     "-DGGML_NATIVE=ON -DLLAMA_CURL=OFF -DLLAVA_BUILD=OFF -DLLAMA_BUILD_EXAMPLES=OFF "
     "-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF"
@@ -44,7 +53,7 @@ def ensure_llama_cpp_server() -> Path:
 
 def _key() -> str:
     """Tell apart what was asked for, Python, and the processor it was compiled for."""
-    parts = (REQUIREMENT, _CMAKE, _processor_flags())
+    parts = (*_REQUIREMENTS, _CMAKE, _processor_flags())
     what = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     return f"{what}-py{sys.version_info[0]}.{sys.version_info[1]}-{platform.machine()}"
 
@@ -62,7 +71,7 @@ def _build(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="installing-", dir=CACHE) as temporary:
         building = Path(temporary) / "tree"
         _run(sys.executable, "-m", "venv", str(building))
-        _run(str(_python_in(building)), "-m", "pip", "install", "--quiet", REQUIREMENT)
+        _run(str(_python_in(building)), "-m", "pip", "install", "--quiet", *_REQUIREMENTS)
         _run(str(_python_in(building)), "-c", "import llama_cpp.server.app")
         building.rename(folder)
 
@@ -73,13 +82,16 @@ def _python_in(folder: Path) -> Path:
 
 def _run(*command: str) -> None:
     # Tests with a clock may run beside it.
-    run = subprocess.run(
-        ("nice", "-n", "15", *command),
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_S,
-        env={**os.environ, "CMAKE_ARGS": _CMAKE, "PYTHONPATH": ""},
-    )
+    try:
+        run = subprocess.run(
+            ("nice", "-n", "15", *command),
+            capture_output=True,
+            text=True,
+            timeout=_BUILD_S,
+            env={**os.environ, "CMAKE_ARGS": _CMAKE, "PYTHONPATH": ""},
+        )
+    except subprocess.TimeoutExpired:
+        raise NotInstallable("llama-cpp-python's server was not built within an hour") from None
     if run.returncode != 0:
         last = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]
         raise NotInstallable(f"llama-cpp-python's server was not built: {' '.join(last)}")
