@@ -115,7 +115,7 @@ class Attempt:
             num_tokens=num_tokens or num_pieces,
             cached_tokens=0,
             prefilled_tokens=0,
-            mean_entropy=0.0,
+            mean_entropy=0.0,  # not known; no `leading_confidence` says that nothing is claimed
             timings_ms={
                 "prefill": (first_s - self.started_s) * 1000,
                 "denoise": (now_s - first_s) * 1000,

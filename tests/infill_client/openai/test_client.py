@@ -130,15 +130,22 @@ async def test_cancelling_the_task_closes_the_connection(
     await until(lambda: server.num_abandoned == 1)
 
 
-async def test_the_deadline_ends_with_what_there_is(
-    server: FakeServer, client: OpenAiClient
-) -> None:
+async def test_the_deadline_ends_with_what_there_is(server: FakeServer) -> None:
+    now_s = 0.0
+    client = OpenAiClient(ProbedServer(server.address, CHAT), clock=lambda: now_s)
     server.pieces = ["foo(bar)\nbaz", "never read"]
     server.hold()
-    request = InfillRequest("x = ", "", "python", mode="block", deadline_ms=1500)
-    result = await client.infill(request)
+    request = InfillRequest("x = ", "", "python", mode="block", deadline_ms=60_000)
+    async with aclosing(client.stream(request)) as events:
+        first = await anext(events)
+        now_s = 60.0
+        result = await anext(events)
+    assert isinstance(result, InfillResult)
     assert (result.text, result.finish_reason) == ("foo(bar)\nbaz", "deadline")
+    assert isinstance(first, InfillUpdate)
+    assert first.text[: first.settled_chars] == "foo(bar)", "of the last word more may come"
     await until(lambda: server.num_abandoned == 1)
+    await client.aclose()
 
 
 async def test_an_answer_without_end_is_bounded(server: FakeServer, client: OpenAiClient) -> None:
