@@ -143,7 +143,7 @@ async def test_the_deadline_ends_with_what_there_is(server: FakeServer) -> None:
     assert isinstance(result, InfillResult)
     assert (result.text, result.finish_reason) == ("foo(bar)\nbaz", "deadline")
     assert isinstance(first, InfillUpdate)
-    assert first.text[: first.settled_chars] == "foo(bar)", "of the last word more may come"
+    assert first.text[: first.settled_chars] == "foo(bar)\n", "of the word more may come"
     await until(lambda: server.num_abandoned == 1)
     await client.aclose()
 
