@@ -19,8 +19,8 @@ CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 without being asked."""
 _QUESTION = {"role": "user", "content": "Which number comes after 0?"}
 _BEGUN_ANSWER = {"role": "assistant", "content": "1"}
-_MOST_TOKENS_BEGUN = 2
-"""Tokens of the begun answer. One that is closed and followed by another takes four and more."""
+_TOKENS_BEGUN = 1
+"""Of the begun answer, to most tokenizers. One that is closed takes one more at least."""
 _GAP = ('names = ["one", "two", "three", "', '", "five", "six", "seven"]\n')
 _GAP_MIDDLE = "four"
 """What every model that was trained to fill gaps writes there. Counting is not enough here: some
@@ -126,8 +126,23 @@ async def probe(address: EngineAddress, wanted_model: str = "") -> ProbedServer:
 
 
 async def _continues(calls: ApiCalls, num_tokens: int) -> bool:
-    begun = await _tokens(calls, CHAT_PATH, messages=[_QUESTION, _BEGUN_ANSWER], **CONTINUE)
-    return begun is not None and 1 <= begun - num_tokens <= _MOST_TOKENS_BEGUN
+    """Whether a begun answer is gone on with, told by what closing it would add to the prompt.
+
+    Args:
+        calls: to the server.
+        num_tokens: of the prompt without the begun answer.
+    """
+    begun = [_QUESTION, _BEGUN_ANSWER]
+    going_on = await _tokens(calls, CHAT_PATH, messages=begun, **CONTINUE)
+    if not going_on:
+        return False
+    closed = await _tokens(
+        calls, CHAT_PATH, messages=begun, add_generation_prompt=CONTINUE["add_generation_prompt"]
+    )
+    if closed is not None and going_on < closed:
+        return True
+    # Nothing was asked for and nothing was closed: a server that always goes on.
+    return going_on - num_tokens == _TOKENS_BEGUN
 
 
 async def _takes_suffix(calls: ApiCalls) -> bool:

@@ -32,6 +32,8 @@ class FakeServer:
         models: what it lists.
         token: what it wants to be shown; "" for nothing.
         has_chat, takes_suffix, continues, streams: what it can do.
+        always_continues: goes on with the model's own message without being asked to.
+        adds_no_turn: its template closes a message with one token and opens none for the model.
         fills_gaps: whether what it writes into the probe's gap is what belongs there.
         fim: tokens that it takes for tokens of a model that fills gaps.
         refuse_with: (status, headers, body) instead of an answer to each of these many requests.
@@ -51,6 +53,8 @@ class FakeServer:
     takes_suffix: bool = False
     fills_gaps: bool = True
     continues: bool = False
+    always_continues: bool = False
+    adds_no_turn: bool = False
     streams: bool = True
     fim: tuple[str, ...] = ()
     refuse_with: tuple[int, dict[str, str], Any] | None = None
@@ -185,11 +189,17 @@ class FakeServer:
     def _prompt(self, path: str, body: dict[str, Any]) -> str:
         if path == "/completions":
             return body["prompt"] + (body.get("suffix") or "")
-        messages = [f"<|{m['role']}|> {m['content']} <|end|> ." for m in body["messages"]]
+        turn = "" if self.adds_no_turn else "<|assistant|> "
+        messages = [
+            f"{turn and '<|' + m['role'] + '|>'} {m['content']} <|end|> " for m in body["messages"]
+        ]
         last = body["messages"][-1]
-        if self.continues and last["role"] == "assistant" and body.get("continue_final_message"):
-            return "".join(messages[:-1]) + f"<|assistant|> {last['content']}"
-        return "".join(messages) + "<|assistant|> "
+        is_asked = self.continues and body.get("continue_final_message")
+        if last["role"] == "assistant" and (is_asked or self.always_continues):
+            return "".join(messages[:-1]) + turn + last["content"]
+        if self.continues and not body.get("add_generation_prompt", True):
+            return "".join(messages)
+        return "".join(messages) + turn
 
     def _is_fim(self, prompt: str) -> bool:
         return bool(self.fim) and all(token in prompt for token in self.fim)

@@ -54,6 +54,17 @@ async def test_one_that_continues_is_given_the_line() -> None:
         assert asked["add_generation_prompt"] is False
 
 
+@pytest.mark.parametrize("adds_no_turn", [False, True])
+@pytest.mark.parametrize(
+    ("how", "expected"), [("continues", True), ("always_continues", True), ("", False)]
+)
+async def test_who_continues_is_told_by_the_prompts_length(
+    how: str, expected: bool, adds_no_turn: bool
+) -> None:
+    with running_server(adds_no_turn=adds_no_turn, **({how: True} if how else {})) as server:
+        assert (await probe(server.address)).capabilities.continues is expected
+
+
 async def test_one_that_takes_a_suffix_is_given_one() -> None:
     with running_server(pieces=["a + b"], takes_suffix=True, has_chat=False) as server:
         asked = await ask(server)
