@@ -22,8 +22,10 @@ _COMMANDS = {
     "context": "infill_cli.context_command:context",
     "doctor": "infill_cli.doctor_command:doctor",
     "engine": "infill_cli.engine_command:engine",
+    "cluster": "infill_cli.cluster_command:cluster",
     "model": "infill_cli.model_command:model",
     "replay": "infill_cli.replay_command:replay",
+    "forget": "infill_cli.forget_command:forget",
     "stats": "infill_cli.stats_command:stats",
 }
 

@@ -231,10 +231,18 @@ class Engine:
         """Begin with what the file suggests; returns why the request is done, if it is."""
         if self._generation.drafting is None or run.known_length is not None:
             return None
+        if run.request.temperature:
+            return None  # to be drawn by chance, every token of it
         begin_ms = run.limits.elapsed_ms()
         ending = self._drafter.take_over(run, self._generation.drafting)
         run.limits.add_ms("draft", run.limits.elapsed_ms() - begin_ms)
         return None if ending is None else _FINISH_REASONS[ending]
+
+    def _schedule(self, request: InfillRequest) -> GenerationConfig:
+        """How to denoise: as the checkpoint wants, but at the request's temperature."""
+        if request.temperature is None:
+            return self._generation
+        return replace(self._generation, t_min=request.temperature, t_max=request.temperature)
 
     def _next_canvas(self, run: Run) -> Canvas:
         """Commit the canvas: what it holds joins the prompt, and a new one begins behind it."""
@@ -252,7 +260,7 @@ class Engine:
         steps = denoise(
             self._forward,
             canvas,
-            self._generation,
+            self._schedule(run.request),
             self._strategy.noise,
             run.random,
             run.rules,

@@ -1,12 +1,18 @@
 """Fixtures shared by all tests; end-to-end tests run last."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import infill_engine  # noqa: F401  first: sets how idle threads wait, before torch loads
+
+# Before any test imports Ray, which reads them once; no test uses the user's own token.
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

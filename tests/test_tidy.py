@@ -13,6 +13,7 @@ PACKAGES = {
     "lsp_server": ROOT / "lsp_server",
     "infill_cli": ROOT / "infill_cli",
     "infill_client": ROOT / "infill_client",
+    "infill_cluster": ROOT / "infill_cluster",
     "infill_engine": ROOT / "infill_engine",
     "infill_kernels": ROOT / "kernels" / "infill_kernels",
     "training": ROOT / "training",
@@ -33,7 +34,8 @@ ALLOWED_OF_OURS: dict[str, tuple[str, ...]] = {
     "infill_engine": ("infill_kernels",),
     "infill_client": WITHOUT_TORCH,
     "lsp_server": ("infill_client", *WITHOUT_TORCH),
-    "infill_cli": ("lsp_server", "infill_client", "infill_engine"),
+    "infill_cluster": ("infill_engine",),
+    "infill_cli": ("lsp_server", "infill_client", "infill_cluster", "infill_engine"),
     "training": ("infill_engine", "infill_kernels"),
     "benchmarks": ("infill_client", "infill_engine", "infill_kernels", "lsp_server", "training"),
 }
@@ -41,11 +43,15 @@ FORBIDDEN_OUTSIDE: dict[str, set[str]] = {
     "infill_kernels": {"pygls", "lsprotocol", "transformers", "tokenizers"},
     "infill_engine": {"pygls", "lsprotocol", "transformers", "tree_sitter"},
     "infill_client": {"torch", "transformers", "pygls", "lsprotocol"},
+    "infill_cluster": {"torch", "transformers", "pygls", "lsprotocol", "tree_sitter"},
     "lsp_server": {"torch", "triton", "transformers", "tokenizers", "safetensors", "numpy"},
-    "infill_cli": {"transformers", "pygls"},
+    "infill_cli": {"transformers", "pygls", "ray"},
     "training": {"pygls", "lsprotocol"},
     "benchmarks": set(),  # the language server is measured from the editor's side
 }
+
+
+RAY_IS_KNOWN_IN = ROOT / "infill_cluster" / "deployments"
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -82,6 +88,12 @@ def test_imports_point_downward(package: str, path: Path) -> None:
             assert any(module == a or module.startswith(a + ".") for a in allowed), (
                 f"{package} may import {allowed or 'nothing'} of ours, not {module}"
             )
+
+
+@SOURCES
+def test_ray_is_known_in_one_folder(package: str, path: Path) -> None:
+    tops = {module.split(".")[0] for module in imported_modules(path)}
+    assert "ray" not in tops or path.is_relative_to(RAY_IS_KNOWN_IN)
 
 
 @SOURCES
@@ -133,6 +145,12 @@ def test_what_a_server_is_asked_and_what_it_answers_is_plain_text(module: str) -
     for name in imported_modules(ROOT / "infill_client" / "openai" / f"{module}.py"):
         is_own = name == "infill_engine.api" or name.startswith("infill_client.openai.")
         assert is_own or name.split(".")[0] in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("module", ["infill_cluster.gateway.app", "infill_cli.cluster_command"])
+def test_no_ray_and_no_torch_before_a_cluster_is_wanted(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(bool({{'ray', 'torch'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_package_and_engine_file_is_in_the_architecture() -> None:

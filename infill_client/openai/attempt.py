@@ -139,7 +139,7 @@ def attempt_for(
     """
     common = {
         "stream": can.streams,
-        "temperature": 0,
+        **_temperature(request),
         "seed": request.seed % 2**31,
         "max_tokens": request.max_new_tokens,
     }
@@ -164,3 +164,12 @@ def attempt_for(
         body["max_tokens"] += _SLACK_TOKENS
     cutter = AnswerCutter(request, True, prompt.is_continued, prompt.fence)
     return Attempt(request, CHAT_PATH, body, cutter, started_s, clock)
+
+
+def _temperature(request: InfillRequest) -> dict[str, float]:
+    if request.temperature is not None:
+        return {"temperature": request.temperature}
+    if request.mode == "rewrite" and request.seed:
+        # Another try: greedily it would be the same text again. As the server draws by itself.
+        return {}
+    return {"temperature": 0}

@@ -49,7 +49,7 @@ from infill_engine.wire import (
 
 DOCUMENT_HEADER = "X-Infill-Document"
 """Names client and document; a newer request of the same name replaces one that still waits."""
-_STATUS_OF_ERROR: dict[type[InfillError], int] = {
+STATUS_OF_ERROR: dict[type[InfillError], int] = {
     RequestInvalid: 422,
     RequestTooLarge: 413,
     EngineBusy: 503,
@@ -74,13 +74,13 @@ def build_app(
 
         infill_request: InfillRequest | None = None
         try:
-            body = await _read_body(request, options.max_request_bytes)
+            body = await read_body(request, options.max_request_bytes)
             infill_request = request_from_json(body)
             job = InfillJob(infill_request, request.headers.get(DOCUMENT_HEADER, ""), deliver)
             worker.submit(job)
         except InfillError as error:
             metrics.count_error(infill_request.mode if infill_request else "unknown", error.code)
-            return _error_response(error)
+            return error_response(error)
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -139,7 +139,8 @@ async def _stream(
         worker.abandon(job)
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the request's body; raises RequestTooLarge when it is over `max_bytes`."""
     # Over the limit the rest is read and thrown away: a client that is still sending would see
     # a broken connection instead of the answer. Four times over, it may.
     chunks: list[bytes] = []
@@ -160,10 +161,11 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _error_response(error: InfillError) -> Response:
+def error_response(error: InfillError) -> Response:
+    """Return the answer that stands for `error`: its status, its code and its message."""
     return Response(
         error_to_json(error),
-        status_code=_STATUS_OF_ERROR.get(type(error), 500),
+        status_code=STATUS_OF_ERROR.get(type(error), 500),
         media_type="application/json",
     )
 
@@ -183,5 +185,5 @@ class _BearerToken:
         if secrets.compare_digest(got, self._expected):
             await self._app(scope, receive, send)
             return
-        answer = _error_response(ConfigError("The engine did not accept the token."))
+        answer = error_response(ConfigError("The engine did not accept the token."))
         await answer(scope, receive, send)

@@ -66,7 +66,7 @@ def run_engine_server(
     token = secrets.token_urlsafe(32)
     listener = _announce(options, token)
     metrics = EngineMetrics()
-    worker = EngineWorker(load_engine or _loader_of(options), options.max_queued_requests, metrics)
+    worker = EngineWorker(load_engine or loader_of(options), options.max_queued_requests, metrics)
     server = uvicorn.Server(
         uvicorn.Config(
             build_app(options, token, worker, metrics),
@@ -164,7 +164,9 @@ async def _exit_when_failed(server: uvicorn.Server, worker: EngineWorker) -> Non
     server.should_exit = worker.load_state.status == "failed"
 
 
-def _loader_of(options: ServerOptions) -> EngineLoader:
+def loader_of(options: ServerOptions) -> EngineLoader:
+    """Return what loads the model that `options` names."""
+
     def load(progress: LoadProgress) -> DescribedEngine:
         # Imported here, in the worker's thread: torch takes a second, the port is open before.
         progress("importing torch", 0.0)

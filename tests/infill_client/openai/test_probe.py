@@ -139,6 +139,28 @@ async def test_a_rewrite_follows_the_instruction_and_shows_all_of_it() -> None:
             assert "use hex" in words and "b = 2\n" in words
 
 
+@pytest.mark.parametrize(
+    ("mode", "seed", "temperature", "sent"),
+    [
+        ("line", 0, None, 0),
+        ("line", 7, None, 0),
+        ("rewrite", 0, None, 0),
+        ("rewrite", 7, None, None),
+        ("rewrite", 7, 0.5, 0.5),
+    ],
+)
+async def test_another_try_at_a_rewrite_is_drawn_by_chance(
+    mode: Mode, seed: int, temperature: float | None, sent: float | None
+) -> None:
+    selection = "y" if mode == "rewrite" else ""
+    request = InfillRequest(
+        "x = ", "\n", mode=mode, selection=selection, seed=seed, temperature=temperature
+    )
+    with running_server() as server:
+        asked = await ask(server, request)
+    assert (asked.get("temperature"), asked["seed"]) == (sent, seed)
+
+
 async def test_snippets_and_far_text_are_left_out_where_the_context_is_small() -> None:
     far = InfillRequest(
         "# far above\n" + "x = 1\n" * 5000,

@@ -1,0 +1,141 @@
+"""`infill-ls cluster run|deploy|status|token`: one engine, or many, for a whole team.
+
+Knows nothing of Ray: `infill_cluster` does the work. See docs/team.md.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from infill_cli.cluster_token_command import token
+from infill_cluster.config import ClusterConfig, parse_config, read_config
+from infill_cluster.ray_extra import require_ray
+
+if TYPE_CHECKING:
+    from infill_cluster.deployments.rollout import PartStatus
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(short_help="Serve a team: engines on Ray, behind TLS and tokens.")
+def cluster() -> None:
+    """Serve a team with engines on Ray Serve, behind a gateway with TLS and tokens."""
+
+
+cluster.add_command(token)
+
+
+@cluster.command()
+@click.option("--config", "path", type=_FILE, default=None, help="YAML; else the defaults.")
+@click.option("--replicas", type=int, default=None, help="Engines, whatever the file says.")
+@click.option("--port", type=int, default=None, help="Port, whatever the file says; 0 a free one.")
+def run(path: Path | None, replicas: int | None, port: int | None) -> None:
+    """Serve on this machine, in the foreground; Ctrl-C lets what is being answered end."""
+    config = _with_options(read_config(path) if path else ClusterConfig(), replicas, port)
+    _require_usable_files(config)
+    require_ray(starts_one=True)
+    from infill_cluster.deployments.ray_connection import require_cpus, start_local_ray, stop_ray
+    from infill_cluster.deployments.rollout import gateway_address, roll_out, take_down
+
+    asked_to_end = threading.Event()
+    click.echo("Starting Ray and the engines ...", err=True)
+    section = config.replicas
+    start_local_ray(os.cpu_count() or 1, section.max * section.num_gpus)
+    try:
+        # After Ray has set its own: it would end this process without a word.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: asked_to_end.set())
+        require_cpus(section.min * section.num_cpus)
+        roll_out(config)
+        click.echo(f"Serving at {_url(config, *gateway_address())}. Ctrl-C ends it.")
+        asked_to_end.wait()
+        # A second Ctrl-C does not wait.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        click.echo("Letting what is being answered end ...", err=True)
+        take_down()
+    finally:
+        stop_ray()
+
+
+@cluster.command()
+@click.argument("path", type=_FILE, metavar="CONFIG.yaml")
+@click.option("--address", default="auto", show_default=True, help="Head of the Ray cluster.")
+def deploy(path: Path, address: str) -> None:
+    """Bring a running Ray cluster into line with CONFIG.yaml, without ending a stream.
+
+    Run it on a node of the cluster. Paths in the file are those of the nodes.
+    """
+    config = read_config(path)
+    require_ray()
+    from infill_cluster.deployments.ray_connection import connect_to_ray, require_cpus, stop_ray
+    from infill_cluster.deployments.rollout import gateway_address, roll_out
+
+    connect_to_ray(address)
+    try:
+        require_cpus(config.replicas.min * config.replicas.num_cpus)
+        replaced = roll_out(config)
+        click.echo(f"Rolled out: {', '.join(replaced)}." if replaced else "Nothing has changed.")
+        click.echo(f"Serving at {_url(config, *gateway_address())}.")
+    finally:
+        stop_ray()
+
+
+@cluster.command()
+@click.option("--address", default="auto", show_default=True, help="Head of the Ray cluster.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_context
+def status(ctx: click.Context, address: str, as_json: bool) -> None:
+    """Say how engines and gateway are; exit code 1 when not all of them run."""
+    require_ray()
+    from infill_cluster.deployments.ray_connection import connect_to_ray, stop_ray
+    from infill_cluster.deployments.rollout import cluster_status
+
+    connect_to_ray(address)
+    try:
+        parts = cluster_status()
+    finally:
+        stop_ray()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(part) for part in parts], indent=2))
+    else:
+        for part in parts:
+            click.echo(_line(part))
+    ctx.exit(0 if all(part.status == "RUNNING" for part in parts) else 1)
+
+
+def _with_options(config: ClusterConfig, replicas: int | None, port: int | None) -> ClusterConfig:
+    changes = config.model_dump()
+    if replicas is not None:
+        changes["replicas"].update(min=replicas, max=replicas)
+    if port is not None:
+        changes["gateway"]["port"] = port
+    return parse_config(changes, "The options")
+
+
+def _require_usable_files(config: ClusterConfig) -> None:
+    # Told at once: Ray would first start, and then try three times.
+    from infill_cluster.security.certificates import load_certificate
+    from infill_cluster.security.tokens import TokenBook
+
+    gateway = config.gateway
+    if gateway.tls is not None:
+        load_certificate(gateway.tls.certificate, gateway.tls.key)
+    if gateway.tokens_file is not None:
+        TokenBook(gateway.tokens_file)
+
+
+def _url(config: ClusterConfig, host: str, port: int) -> str:
+    scheme = "http" if config.gateway.tls is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _line(part: "PartStatus") -> str:
+    replicas = ", ".join(f"{num} {state.lower()}" for state, num in sorted(part.replicas.items()))
+    line = f"{part.name:<15} {part.status.lower():<12} {replicas}".rstrip()
+    return f"{line}\n{'':16}{part.why}" if part.why else line

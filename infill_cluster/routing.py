@@ -1,0 +1,175 @@
+"""Which replica serves a request: the one whose KV cache holds the document, unless it is loaded.
+
+A document stays where it was last served. One not seen before goes to its rendezvous replica, the
+same for every router without a word between them. A replica that is loaded gives way to the better
+of two others drawn at random, if that one has less to do. Plain classes over replica ids and queue
+lengths, for a simulation as well as for a cluster: knows nothing of Ray, HTTP or time.
+"""
+
+import hashlib
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Placement = Literal["hit", "new", "moved", "lost"]
+"""hit: where the document was last served. new: its first request here. moved: where it was last
+served was loaded. lost: where it was last served is gone."""
+
+PLACEMENTS: tuple[Placement, ...] = ("hit", "new", "moved", "lost")
+_KEY_BYTES = 16
+
+
+def affinity_key(user: str, document_id: str) -> str:
+    """Return the key under which requests of one document of one user stay together.
+
+    A digest: the key travels through logs and metrics of the cluster, where no name of a document
+    may be read. Without a document the user's requests stay together.
+    """
+    whole = f"{len(user)}:{user}{document_id}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(whole, digest_size=_KEY_BYTES).hexdigest()
+
+
+def rendezvous_choice(key: str, replica_ids: Iterable[str]) -> str:
+    """Return the replica with the highest digest of key and id, or "" when there is none.
+
+    When a replica comes or goes, only the keys that it wins or had won change theirs.
+    """
+    return max(
+        replica_ids, key=lambda replica_id: (_weight(key, replica_id), replica_id), default=""
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A replica for one request, and why."""
+
+    replica_id: str
+    placement: Placement
+
+
+class AffinityRouter:
+    """Chooses replicas and remembers where each document was last served.
+
+    Not safe to use from several threads: it belongs to one event loop, or one simulation.
+    """
+
+    def __init__(
+        self,
+        max_queue: int = 2,
+        max_remembered: int = 100_000,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Make a router without memories.
+
+        Args:
+            max_queue: requests running or waiting at a replica from which it counts as loaded,
+                at least 1.
+            max_remembered: documents remembered, at least 1; those not asked for longest go first.
+            rng: draws the two others; None takes one seeded by the system.
+
+        Raises:
+            ValueError: a number is below 1.
+        """
+        if max_queue < 1 or max_remembered < 1:
+            raise ValueError(
+                f"max_queue is {max_queue} and max_remembered {max_remembered}; both must be >= 1."
+            )
+        self._max_queue = max_queue
+        self._max_remembered = max_remembered
+        self._rng = rng or random.Random()
+        self._last_served: OrderedDict[str, str] = OrderedDict()
+        self._counts: Counter[Placement] = Counter()
+
+    @property
+    def counts(self) -> Mapping[Placement, int]:
+        """Requests by placement, since the router was made."""
+        return {placement: self._counts[placement] for placement in PLACEMENTS}
+
+    @property
+    def num_remembered(self) -> int:
+        """Documents whose replica is remembered."""
+        return len(self._last_served)
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the requests that went where their document was last served, 0 to 1."""
+        total = self._counts.total()
+        return self._counts["hit"] / total if total else 0.0
+
+    def choose(self, key: str, queue_lengths: Mapping[str, int]) -> Choice:
+        """Choose a replica and note it as the one that serves `key`.
+
+        Args:
+            key: see `affinity_key`; empty has no affinity: it goes by load alone, and is counted
+                as "new" and not remembered.
+            queue_lengths: requests running or waiting, by replica id; only these can be chosen.
+
+        Raises:
+            ValueError: there is no replica to choose from.
+        """
+        choice = self.preview(key, queue_lengths)
+        self.note_served(key, choice)
+        return choice
+
+    def preview(self, key: str, queue_lengths: Mapping[str, int]) -> Choice:
+        """Choose as `choose` does, but note nothing: the replica may yet refuse.
+
+        Raises:
+            ValueError: there is no replica to choose from.
+        """
+        if not queue_lengths:
+            raise ValueError("There is no replica to choose from.")
+        replica_ids = list(queue_lengths)
+        if not key:
+            return Choice(self._less_loaded_of_two(replica_ids, queue_lengths), "new")
+        last = self._last_served.get(key)
+        is_known = last in queue_lengths
+        home = last if last is not None and is_known else rendezvous_choice(key, replica_ids)
+        chosen = self._give_way(home, replica_ids, queue_lengths)
+        if last is None:
+            return Choice(chosen, "new")
+        if not is_known:
+            return Choice(chosen, "lost")
+        return Choice(chosen, "hit" if chosen == home else "moved")
+
+    def note_served(self, key: str, choice: Choice) -> None:
+        """Count a choice that was taken, and remember its replica for `key`."""
+        self._counts[choice.placement] += 1
+        if not key:
+            return
+        self._last_served[key] = choice.replica_id
+        self._last_served.move_to_end(key)
+        while len(self._last_served) > self._max_remembered:
+            self._last_served.popitem(last=False)
+
+    def placement_of(self, key: str, replica_id: str, replica_ids: Iterable[str]) -> Placement:
+        """Say what serving `key` at `replica_id` amounts to, whoever chose it."""
+        last = self._last_served.get(key) if key else None
+        if last is None:
+            return "new"
+        if last == replica_id:
+            return "hit"
+        return "moved" if last in set(replica_ids) else "lost"
+
+    def _give_way(
+        self, home: str, replica_ids: Sequence[str], queue_lengths: Mapping[str, int]
+    ) -> str:
+        home_length = queue_lengths[home]
+        if home_length < self._max_queue or len(replica_ids) == 1:
+            return home
+        others = [replica_id for replica_id in replica_ids if replica_id != home]
+        other = self._less_loaded_of_two(others, queue_lengths)
+        # A move costs a prefill of the whole prompt: not worth it for a place as crowded.
+        return other if queue_lengths[other] < home_length else home
+
+    def _less_loaded_of_two(
+        self, replica_ids: Sequence[str], queue_lengths: Mapping[str, int]
+    ) -> str:
+        drawn = self._rng.sample(replica_ids, min(2, len(replica_ids)))
+        return min(drawn, key=lambda replica_id: queue_lengths[replica_id])
+
+
+def _weight(key: str, replica_id: str) -> bytes:
+    return hashlib.blake2b(f"{key}\0{replica_id}".encode(), digest_size=8).digest()
