@@ -17,7 +17,8 @@ def forget(yes: bool) -> None:
     """Stop the engine and remove the settings, counters, logs and compiled kernels of this user.
 
     Models that were fetched stay where Hugging Face keeps them (HF_HOME, else
-    .cache/huggingface in your home folder), and so do files in projects.
+    .cache/huggingface in your home folder), and so do files in projects. So do tokens in the
+    keyring, which `infill-ls engine logout URL` removes.
     """
     from infill_client.launcher import stop_engine
 
