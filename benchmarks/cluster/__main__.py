@@ -41,7 +41,7 @@ _NUM_RECORDED_PLACES = 40
 @click.option("--replicas", default="1,2", show_default=True, help="Numbers, by comma.")
 @click.option("--num-requests", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option("--context-tokens", type=click.IntRange(min=64), default=256, show_default=True)
-@click.option("--max-queue", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--max-queue", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--measure/--no-measure", default=True, help="A real cluster on this machine.")
 @click.option("--simulate/--no-simulate", default=True, help="Fleets of GPUs.")
