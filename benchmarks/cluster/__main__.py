@@ -94,9 +94,7 @@ def cluster(
 def _expected(sessions: list[TypingSession], num_requests: int) -> dict[InfillRequest, str]:
     """What a single engine answers, as it is in a replica."""
     engine = Engine.load(EngineConfig(num_threads=1))
-    requests = {
-        request for session in sessions for request in requests_of(session, num_requests)
-    }
+    requests = {request for session in sessions for request in requests_of(session, num_requests)}
     with progress_bar("single engine", len(requests)) as on_done:
         expected: dict[InfillRequest, str] = {}
         for request in requests:

@@ -31,7 +31,10 @@ def simulator(
 
 
 def find_capacity(
-    simulate: Simulate, first_guess: int, on_load: Callable[[FleetLoad], None], num_halvings: int = 4
+    simulate: Simulate,
+    first_guess: int,
+    on_load: Callable[[FleetLoad], None],
+    num_halvings: int = 4,
 ) -> int:
     """Return the most developers whose p95 stays within `LIMIT_MS`, to a few per cent.
 
