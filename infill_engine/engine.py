@@ -33,6 +33,7 @@ from infill_engine.denoising import denoising, next_step
 from infill_engine.drafting import Drafter, JudgedDraft
 from infill_engine.forward import Prediction
 from infill_engine.forward.choice import choose_forward
+from infill_engine.forward.together import Together
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.gpu_format import GpuFormat
 from infill_engine.middle import Ending, Middle
@@ -92,6 +93,7 @@ class Engine:
         self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)
         end_ids = list(self._strategy.end_ids)
         self._drafter = Drafter(tokenizer.encode, end_ids[0])
+        self._together = Together()
         num_slot_bytes = forward.describe()["num_cache_bytes"]
         self._slots = Slots(
             forward,
@@ -174,7 +176,7 @@ class Engine:
             guard: says how many may run, if not one that has measured nothing yet.
         """
         guard = guard or LatencyGuard(self._config.chosen_max_batch())
-        return EngineBatch(self._open, self._slots, guard, self._lock, on_step)
+        return EngineBatch(self._open, self._slots, self._together, guard, self._lock, on_step)
 
     def forget_prompts(self) -> None:
         """Have the next requests find nothing in the KV slots, for whoever measures or compares."""

@@ -37,6 +37,7 @@ class EngineBatch:
         self,
         open_fill: Callable[[InfillRequest, CancelToken | None], Fill],
         slots: Slots,
+        together: Together,
         guard: LatencyGuard,
         lock: threading.Lock,
         on_step: Callable[[int], None] = lambda _num_rows: None,
@@ -46,13 +47,14 @@ class EngineBatch:
         Args:
             open_fill: begins a request on a slot of `slots`.
             slots: what requests run on.
+            together: answers what canvases want; has proved what it can share, or will.
             guard: says how many are worth running together.
             lock: held while the model works.
             on_step: told the number of rows of every step.
         """
         self._open_fill, self._slots, self._guard = open_fill, slots, guard
         self._lock, self._on_step = lock, on_step
-        self._together = Together()
+        self._together = together
         self._rows: list[_Row] = []
         self._step_ms = 0.0  # of the newest step
 
