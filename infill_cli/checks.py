@@ -128,6 +128,32 @@ def check_checkpoint(settings: EngineSettings) -> Finding:
     return Finding("Model", "ok", f"{settings.model}: {describe_briefly(facts)}")
 
 
+def check_elsewhere(settings: EngineSettings) -> Finding:
+    """Look at an engine elsewhere: what it can do, and where the code goes."""
+    from infill_client.credentials import address_of
+    from infill_client.privacy import where_code_goes
+
+    try:
+        if settings.kind != "openai":
+            address, detail = address_of(settings), "an engine of infill-ls"
+        else:
+            from infill_client.openai.blocking import find_server
+
+            server = find_server(settings)
+            address = server.address
+            told = server.describe()
+            streams = "streams" if told["streams"] else "does not stream"
+            detail = (
+                f"{told['model']}, asked by {told['way']}; {streams}; context tokens: "
+                f"{told['context_tokens']}"
+            )
+    except InfillError as error:
+        return Finding("Engine", "broken", str(error))
+    notice = where_code_goes(address)
+    detail = f"elsewhere, at {address.url}: {detail}"
+    return Finding("Engine", "note" if notice else "ok", detail, notice)
+
+
 def check_grammars() -> Finding:
     """Look for the tree-sitter grammars the language server reads code with."""
     missing = [name for name, (module, _) in GRAMMARS.items() if util.find_spec(module) is None]

@@ -25,6 +25,7 @@ _COMMANDS = {
     "cluster": "infill_cli.cluster_command:cluster",
     "model": "infill_cli.model_command:model",
     "replay": "infill_cli.replay_command:replay",
+    "forget": "infill_cli.forget_command:forget",
     "stats": "infill_cli.stats_command:stats",
 }
 

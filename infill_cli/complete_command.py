@@ -5,17 +5,19 @@ Knows nothing of how the engine does it.
 
 import json
 import sys
+from collections.abc import Generator
 from contextlib import ExitStack, closing
 from typing import Any
 
 import click
 
 from infill_cli.denoising_view import denoising_view, safe_for_terminal
-from infill_cli.engine_access import connect
+from infill_cli.engine_access import Engine, connect
 from infill_cli.gap import Gap
 from infill_cli.place import CursorPlace, parse_cursor_place
 from infill_cli.source_file import read_source_file
 from infill_client.address import EngineAddress
+from infill_client.transport import InfillEvent
 from infill_engine.api import InfillError, InfillRequest, InfillResult, Mode
 
 
@@ -53,25 +55,31 @@ def complete(
         click.echo(safe_for_terminal(result.text) if sys.stdout.isatty() else text)
 
 
-def run_request(
-    address: EngineAddress, request: InfillRequest, watched: Gap | None = None
-) -> InfillResult:
+def run_request(engine: Engine, request: InfillRequest, watched: Gap | None = None) -> InfillResult:
     """Send a request and wait for its result; with `watched`, show the denoising.
 
     Raises:
         InfillError: as the engine says, or the engine is gone.
     """
-    # Imported late: reading a file and complaining about it needs no HTTP.
-    from infill_client.blocking import stream_infill
-
     with ExitStack() as stack:
         view = stack.enter_context(denoising_view(watched)) if watched else None
-        for event in stack.enter_context(closing(stream_infill(address, request))):
+        for event in stack.enter_context(closing(_stream(engine, request))):
             if view is not None:
                 view.show(event)
             if isinstance(event, InfillResult):
                 return event
     raise InfillError("The engine ended without a result.")
+
+
+def _stream(engine: Engine, request: InfillRequest) -> Generator[InfillEvent, None, None]:
+    # Imported late: reading a file and complaining about it needs no HTTP.
+    if isinstance(engine, EngineAddress):
+        from infill_client.blocking import stream_infill
+
+        return stream_infill(engine, request)
+    from infill_client.openai.blocking import stream_infill as stream_of_server
+
+    return stream_of_server(engine, request)
 
 
 def _as_json(cursor: CursorPlace, result: InfillResult, text: str) -> dict[str, Any]:

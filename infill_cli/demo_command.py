@@ -12,10 +12,9 @@ import click
 
 from infill_cli.complete_command import run_request
 from infill_cli.denoising_view import first_lines, last_lines, safe_for_terminal, summary
-from infill_cli.engine_access import connect
+from infill_cli.engine_access import Engine, connect
 from infill_cli.gap import Gap
 from infill_cli.samples_index import Sample, read_samples
-from infill_client.address import EngineAddress
 from infill_engine.api import InfillResult
 
 _NUM_CONTEXT_LINES = 4
@@ -31,8 +30,8 @@ class _Shown:
 @click.command(short_help="Fill three gaps in sample files, live.")
 def demo() -> None:
     """Fill a gap in a Python, a TypeScript and a Go file, showing the denoising live."""
-    address = connect()
-    shown = [_fill(address, sample) for sample in read_samples()]
+    engine = connect()
+    shown = [_fill(engine, sample) for sample in read_samples()]
     for one in shown:
         is_same = one.result.text.strip() == one.sample.middle.strip()
         verdict = "as in the file" if is_same else f"the file has: {one.sample.middle}"
@@ -42,14 +41,14 @@ def demo() -> None:
         )
 
 
-def _fill(address: EngineAddress, sample: Sample) -> _Shown:
+def _fill(engine: Engine, sample: Sample) -> _Shown:
     gap = sample.cut()
     where = f"{sample.file}, line {sample.line}"
     click.echo(click.style(f"── {sample.language}: {where} ", bold=True) + "─" * 30)
     request = replace(gap.request("line"), path=sample.file)
     sys.stdout.flush()  # the denoising goes to stderr: keep the order
     started_s = time.perf_counter()
-    result = run_request(address, request, gap)
+    result = run_request(engine, request, gap)
     took_ms = (time.perf_counter() - started_s) * 1000
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         # On a terminal the last picture of the denoising is this already.

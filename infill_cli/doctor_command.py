@@ -12,6 +12,7 @@ from infill_cli.checks import (
     Finding,
     check_checkpoint,
     check_editors,
+    check_elsewhere,
     check_grammars,
     check_python,
     check_settings,
@@ -40,8 +41,8 @@ def doctor(ctx: click.Context, no_start: bool) -> None:
     note(check_python())
     settings_finding, settings = check_settings()
     note(settings_finding)
-    if settings.url:
-        note(Finding("Engine", "ok", f"elsewhere, at {settings.url}"))
+    if settings.url or settings.kind == "openai":
+        note(check_elsewhere(settings))
     else:
         torch, device = check_torch()
         note(torch)
@@ -51,7 +52,8 @@ def doctor(ctx: click.Context, no_start: bool) -> None:
     note(check_editors())
     is_broken = any(finding.level == "broken" for finding in findings)
     if not is_broken:
-        note(_look_at_engine() if no_start else _try_engine(settings))
+        is_only_looked_at = no_start and not settings.url
+        note(_look_at_engine() if is_only_looked_at else _try_engine(settings))
         is_broken = findings[-1].level == "broken"
     if is_broken:
         click.echo("Not usable yet: see the lines marked ✗.")
@@ -82,9 +84,9 @@ def _try_engine(settings: EngineSettings) -> Finding:
         "def add(left, right):\n    return ", "\n", "python", "add.py", max_new_tokens=16
     )
     try:
-        address = connect(settings)
+        engine = connect(settings)
         started_s = time.perf_counter()
-        result = run_request(address, request)
+        result = run_request(engine, request)
     except InfillError as error:
         return Finding("Engine", "broken", str(error), "`infill-ls engine status` names its log.")
     took_ms = (time.perf_counter() - started_s) * 1000

@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -15,8 +16,14 @@ from infill_client.launcher import ensure_engine, stop_failed_engine
 from infill_client.settings import EngineSettings, read_settings
 from infill_engine.api import CheckpointError, InfillError
 
+if TYPE_CHECKING:
+    from infill_client.openai.probe import ProbedServer
 
-def connect(settings: EngineSettings | None = None) -> EngineAddress:
+Engine: TypeAlias = "EngineAddress | ProbedServer"
+"""An engine of ours, or a server that speaks OpenAI's API."""
+
+
+def connect(settings: EngineSettings | None = None) -> Engine:
     """Return an engine that is ready, starting one if needed; progress goes to stderr.
 
     Raises:
@@ -24,6 +31,10 @@ def connect(settings: EngineSettings | None = None) -> EngineAddress:
             is left behind.
     """
     settings = settings or read_settings()
+    if settings.kind == "openai":
+        from infill_client.openai.blocking import find_server
+
+        return find_server(settings)
     try:
         with show_progress() as on_progress:
             return ensure_engine(settings, on_progress=on_progress, restart_failed=True)

@@ -1,4 +1,4 @@
-"""`infill-ls engine run|start|status|stop`: the engine's process by hand.
+"""`infill-ls engine run|start|status|stop|login|logout`: the engine's process by hand.
 
 Usually nobody needs it: the engine starts when first asked and ends when idle. Knows nothing of
 requests.
@@ -9,12 +9,17 @@ import json
 
 import click
 
-from infill_client.settings import read_settings
+from infill_cli.login_command import login, logout
+from infill_client.settings import EngineSettings, read_settings
 
 
 @click.group(short_help="Run, start, look at or stop the engine's process.")
 def engine() -> None:
     """Look after the engine's process, which all editors and commands share."""
+
+
+engine.add_command(login)
+engine.add_command(logout)
 
 
 @engine.command()
@@ -24,6 +29,8 @@ def engine() -> None:
 @click.option("--kv-cache", default=None, help="auto or, on a GPU, fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
+@click.option("--max-batch", type=int, default=None, help="Requests that run at once.")
+@click.option("--kv-slots", type=int, default=None, help="Prompts kept for reuse.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--idle-exit-minutes", type=float, default=None, help="End after so long idle; 0 never."
@@ -35,6 +42,8 @@ def run(
     kv_cache: str | None,
     num_threads: int | None,
     max_context_tokens: int | None,
+    max_batch: int | None,
+    kv_slots: int | None,
     port: int,
     idle_exit_minutes: float | None,
 ) -> None:
@@ -52,6 +61,8 @@ def run(
         max_context_tokens=(
             max_context_tokens if max_context_tokens is not None else chosen.max_context_tokens
         ),
+        max_batch=max_batch,
+        kv_slots=kv_slots,
         port=port,
         idle_exit_minutes=(
             idle_exit_minutes if idle_exit_minutes is not None else chosen.idle_exit_minutes
@@ -75,6 +86,10 @@ def start() -> None:
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Say how the engine is; exit code 1 when none runs."""
+    settings = read_settings()
+    if settings.kind == "openai":
+        _tell_of_server(settings, as_json)
+        return
     from infill_client.launcher import find_engine
     from infill_engine.process_state import log_folder
 
@@ -103,6 +118,22 @@ def status(ctx: click.Context, as_json: bool) -> None:
             click.echo(f"         {name}: {value}")
     click.echo(f"work     {health.num_running} running, {health.num_queued} waiting")
     click.echo(f"log      {log_folder() / 'engine.log'}")
+
+
+def _tell_of_server(settings: EngineSettings, as_json: bool) -> None:
+    from infill_client.openai.blocking import find_server
+    from infill_client.privacy import where_code_goes
+
+    server = find_server(settings)
+    if as_json:
+        whole = {"status": "ready", "url": server.url, "details": server.describe()}
+        click.echo(json.dumps(whole, indent=2))
+        return
+    click.echo(f"status   ready, at {server.url}")
+    for name, value in server.describe().items():
+        click.echo(f"         {name}: {value}")
+    if notice := where_code_goes(server.address):
+        click.echo(notice)
 
 
 @engine.command()

@@ -10,10 +10,17 @@ _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """An engine's base URL and bearer token; printing it does not show the token."""
+    """An engine's base URL and bearer token; printing it does not show the token.
+
+    Attributes:
+        url: https, or http on this machine.
+        token: what proves who asks; "" sends none.
+        ca_file: certificates, in PEM, of who may vouch for the server instead of the public ones.
+    """
 
     url: str
     token: str = field(repr=False)
+    ca_file: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work or would send code in the clear; raises ConfigError."""

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
 from infill_client.address import EngineAddress
+from infill_client.privacy import where_code_goes
 from infill_client.transport import (
     HEALTH_PATH,
     INFILL_PATH,
@@ -107,11 +108,13 @@ class EngineClient:
     async def details(self) -> dict[str, Any]:
         """The engine's description of itself (model, device, kind of prompt, ...).
 
+        With the "notice" of where the code goes, which is never what an engine says of itself.
+
         Raises:
             EngineUnavailable: it cannot be reached.
             ConfigError: it does not accept the token.
         """
-        return (await self.health()).details
+        return {**(await self.health()).details, "notice": where_code_goes(self.address)}
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight are cancelled."""

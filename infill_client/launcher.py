@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from infill_client.address import EngineAddress
 from infill_client.blocking import fetch_health
+from infill_client.credentials import address_of
 from infill_client.settings import EngineSettings
 from infill_client.spawn import last_words, spawn_engine, wait_for_port
 from infill_engine.api import ConfigError, EngineUnavailable
@@ -61,7 +62,7 @@ def ensure_engine(
         InfillError: the model could not be loaded (only with `wait_until_loaded`).
     """
     if settings.url:
-        address = EngineAddress(settings.url, settings.token)
+        address = address_of(settings)
         _require_same_version(settings.url, fetch_health(address).version)
     else:
         address = _find_usable(restart_failed)

@@ -6,7 +6,11 @@
     max_context_tokens = 512      # prompt tokens kept; left out, as many as the model is used to
     idle_exit_minutes = 30        # 0 never
     url = "https://host:port"     # an engine elsewhere; then the keys above are not used
-    token = "..."
+    token = "..."                 # better: `infill-ls engine login`, or the next line
+    token_env = "TEAM_TOKEN"      # name of an environment variable that holds the token
+    ca_file = "~/team-ca.pem"     # who may vouch for the server, instead of the public authorities
+    kind = "openai"               # that engine is a server that speaks OpenAI's HTTP API
+    server_model = "name"         # which of its models; left out, the only one
 
 Read by everyone who starts an engine; written by `infill-ls model use`. Knows no editor's
 settings.
@@ -18,7 +22,7 @@ import os
 import re
 import tempfile
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +41,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "num_threads": (int,),
     "max_context_tokens": (int,),
     "idle_exit_minutes": (int, float),
+    "kind": (str,),
     "url": (str,),
+    "server_model": (str,),
     "token": (str,),
+    "token_env": (str,),
+    "ca_file": (str,),
 }
+KINDS = ("infill", "openai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,12 @@ class EngineSettings:
         num_threads: CPU threads of the model; None lets the engine choose.
         max_context_tokens: prompt tokens kept; None takes the model's own number.
         idle_exit_minutes: minutes without a request after which the engine ends; 0 never.
+        kind: "infill", an engine of this package, or "openai", a server with OpenAI's HTTP API.
         url: an engine elsewhere; empty finds or starts one on this machine.
-        token: bearer token of the engine at `url`.
+        server_model: the model's name on a server of kind "openai"; empty takes the only one.
+        token: bearer token of the engine at `url`; when empty, see `credentials.find_token`.
+        token_env: name of the environment variable that holds the token.
+        ca_file: PEM file of who may vouch for `url`, instead of the public authorities.
         command: program and arguments that start an engine; empty runs this package's.
     """
 
@@ -66,8 +79,12 @@ class EngineSettings:
     num_threads: int | None = None
     max_context_tokens: int | None = None
     idle_exit_minutes: float = 30.0
+    kind: str = "infill"
     url: str = ""
-    token: str = ""
+    server_model: str = ""
+    token: str = field(default="", repr=False)
+    token_env: str = ""
+    ca_file: str = ""
     command: tuple[str, ...] = ()
 
 
@@ -136,7 +153,10 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
             )
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             allowed = {(str,): "a string", (int,): "a whole number"}.get(_TYPES[name], "a number")
-            raise ConfigError(f"In {path}, {name} is {value!r}; it must be {allowed}.")
+            got = "of another type" if name == "token" else repr(value)
+            raise ConfigError(f"In {path}, {name} is {got}; it must be {allowed}.")
+    if (kind := values.get("kind", "infill")) not in KINDS:
+        raise ConfigError(f"In {path}, kind is {kind!r}; allowed are {', '.join(KINDS)}.")
     model = values.get("model", "embedded")
     # The engine's process runs in a folder of its own: a relative path would mean another place.
     if model != "embedded" and not Path(model).expanduser().is_absolute():

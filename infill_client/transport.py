@@ -4,10 +4,12 @@ Every failure of the connection becomes an error of the contract's tree. httpx i
 first needed: it takes longer to import than the rest of a language server's start.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infill_client.address import EngineAddress
 from infill_engine.api import (
+    ConfigError,
     EngineUnavailable,
     InfillError,
     InfillResult,
@@ -16,6 +18,8 @@ from infill_engine.api import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 INFILL_PATH = "/v1/infill"
@@ -29,18 +33,36 @@ InfillEvent = InfillUpdate | InfillResult
 
 
 def http_options(address: EngineAddress) -> dict[str, Any]:
-    """Return the constructor arguments of an httpx client for `address`."""
+    """Return the constructor arguments of an httpx client for `address`.
+
+    Raises:
+        ConfigError: its file of certificates cannot be used.
+    """
     import httpx
 
     return {
         "base_url": address.url,
-        "headers": {"Authorization": f"Bearer {address.token}"},
+        "headers": {"Authorization": f"Bearer {address.token}"} if address.token else {},
         "timeout": httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
         # A proxy set in the environment must not see what stays on this machine, and loading
         # the certificate store takes 30 ms that a loopback connection does not need.
         "trust_env": not address.is_loopback,
-        "verify": address.url.startswith("https"),
+        "verify": _who_may_vouch(address),
     }
+
+
+def _who_may_vouch(address: EngineAddress) -> "bool | ssl.SSLContext":
+    if not address.url.startswith("https") or not address.ca_file:
+        return address.url.startswith("https")
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=Path(address.ca_file).expanduser())
+    except OSError as error:  # SSLError is one of them
+        raise ConfigError(
+            f"engine.caFile {address.ca_file} cannot be used ({error.strerror or error}); it must "
+            "be a file with the certificates, in PEM, of who signed the server's."
+        ) from None
 
 
 def infill_headers(document_id: str) -> dict[str, str]:
@@ -58,7 +80,8 @@ def error_of_answer(status_code: int, body: bytes) -> InfillError:
     error = error_from_json(body)
     if type(error) is InfillError and status_code != 500:
         return EngineUnavailable(
-            f"What answers at the engine's address is no infill-ls engine (HTTP {status_code})."
+            f"What answers at the engine's address is no infill-ls engine (HTTP {status_code}). "
+            'For a server that speaks OpenAI\'s API set engine.kind to "openai".'
         )
     return error
 
@@ -91,11 +114,28 @@ def unreachable(error: Exception, address: EngineAddress) -> EngineUnavailable:
     """Return the one sentence for a failed or broken connection."""
     import httpx
 
+    problem = _certificate_problem(error)
+    if problem:
+        return EngineUnavailable(
+            f"The certificate of {address.url} is not accepted: {problem}. Whoever runs it must "
+            "renew it; if a private authority signed it, name its certificate in engine.caFile."
+        )
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return EngineUnavailable(f"No engine answers at {address.url}.")
     if isinstance(error, httpx.TimeoutException):
         return EngineUnavailable(f"The engine at {address.url} does not answer any more.")
     return broken_off()
+
+
+def _certificate_problem(error: BaseException | None) -> str:
+    """Return why a certificate was not accepted; "" when that is not what failed."""
+    import ssl
+
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message.rstrip(".")
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def broken_off() -> EngineUnavailable:

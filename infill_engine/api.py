@@ -15,12 +15,16 @@ FinishReason = Literal["converged", "line_settled", "max_steps", "unsure", "dead
 MODES: tuple[Mode, ...] = ("line", "block", "rewrite")
 MAX_NEW_TOKENS_LIMIT = 1024
 """Most tokens a request may ask for: four full canvases of the 26 B checkpoint."""
+MAX_BATCH_LIMIT = 64
+"""Most requests one engine may run at once."""
 MAX_TEXT_CHARS = 8_000_000
 """Longest prefix, suffix or selection accepted; far above what any token budget keeps."""
 MAX_NAME_CHARS = {"language_id": 100, "path": 4096, "instruction": 20_000}
 """Longest short texts accepted: they go into the prompt whole, beside its token budget."""
 SEED_RANGE = (-(2**63), 2**64 - 1)
 """What torch's random generators take."""
+MAX_TEMPERATURE = 2.0
+"""Hottest denoising accepted; at 1 tokens are drawn as probable as the model takes them to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class InfillRequest:
         max_new_tokens: upper bound on the middle, 1 to `MAX_NEW_TOKENS_LIMIT` tokens.
         deadline_ms: milliseconds after which the best text so far is returned; None waits.
         seed: same seed, weights and device give the same text.
+        temperature: of every denoising step, 0 to `MAX_TEMPERATURE`, 0 being greedy; None denoises
+            as the checkpoint wants. Above 0 another seed is another try, and nothing is taken over
+            from the file without being sampled.
         least_confidence: 0 to 1; once the text so far is right with a lower probability, the
             engine ends there ("unsure"), as nobody would show the rest. 0 asks for all of it; a
             line ends where it has become hopeless even so. A checkpoint that is not calibrated
@@ -70,6 +77,7 @@ class InfillRequest:
     max_new_tokens: int = 64
     deadline_ms: int | None = None
     seed: int = 0
+    temperature: float | None = None
     least_confidence: float = 0.0
 
     def __post_init__(self) -> None:
@@ -88,6 +96,11 @@ class InfillRequest:
         if self.deadline_ms is not None and self.deadline_ms <= 0:
             raise RequestInvalid(
                 f"deadline_ms is {self.deadline_ms}; give a positive number, or none to wait."
+            )
+        if self.temperature is not None and not 0 <= self.temperature <= MAX_TEMPERATURE:
+            raise RequestInvalid(
+                f"temperature is {self.temperature}; allowed is 0 to {MAX_TEMPERATURE:g}, "
+                "or none for the checkpoint's own."
             )
         if not 0 <= self.least_confidence <= 1:
             raise RequestInvalid(f"least_confidence is {self.least_confidence}; allowed is 0 to 1.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from infill_engine.api import ConfigError
+from infill_engine.api import MAX_BATCH_LIMIT, ConfigError
 from infill_engine.checkpoint import stores_int8
 from infill_engine.generation_config import read_generation_config
 from infill_engine.gpu_format import GpuFormat, available_bytes, choose_gpu_format, kernels_run
@@ -16,6 +16,12 @@ from infill_engine.precision import DTYPES, Precision, choose_precision
 EMBEDDED = "embedded"
 KV_CACHES = ("auto", "fp8")
 _DEVICES = ("auto", "cpu", "cuda")
+_DEFAULT_MAX_BATCH = 4
+"""The fourth row still makes a step of the embedded model cheaper by a tenth a position, the eighth
+by less."""
+_MAX_KV_SLOTS = 1024
+_DEFAULT_SLOTS_BYTES = 32 << 20
+"""Keys and values kept beside those in use: 32 prompts of the embedded model."""
 _MAX_DEFAULT_THREADS = 4  # more only add barriers at a canvas' small matrix products
 
 
@@ -31,6 +37,9 @@ class EngineConfig:
         num_threads: CPU threads for matrix products, at least 1; None chooses.
         max_context_tokens: prompt tokens kept, at least 64; None takes the checkpoint's own.
         kv_cache: "auto" (as activations), or "fp8", which halves the cache where our kernels run.
+        max_batch: requests that may run at once, 1 to 64; None chooses.
+        kv_slots: prompts whose keys and values are kept for reuse, `max_batch` to 1024; None
+            chooses. Memory is taken only as they come.
     """
 
     model: str = EMBEDDED
@@ -39,6 +48,8 @@ class EngineConfig:
     num_threads: int | None = None
     max_context_tokens: int | None = None
     kv_cache: str = "auto"
+    max_batch: int | None = None
+    kv_slots: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -54,6 +65,14 @@ class EngineConfig:
             raise ConfigError(f"kv_cache is {self.kv_cache!r}; allowed are {', '.join(KV_CACHES)}.")
         if self.num_threads is not None and self.num_threads < 1:
             raise ConfigError(f"num_threads is {self.num_threads}; it must be at least 1.")
+        if self.max_batch is not None and not 1 <= self.max_batch <= MAX_BATCH_LIMIT:
+            raise ConfigError(f"max_batch is {self.max_batch}; allowed is 1 to {MAX_BATCH_LIMIT}.")
+        least_slots = self.chosen_max_batch()
+        if self.kv_slots is not None and not least_slots <= self.kv_slots <= _MAX_KV_SLOTS:
+            raise ConfigError(
+                f"kv_slots is {self.kv_slots}; allowed is {least_slots} (max_batch: every request "
+                f"that runs needs one) to {_MAX_KV_SLOTS}."
+            )
         if self.max_context_tokens is not None and self.max_context_tokens < 64:
             raise ConfigError(
                 f"max_context_tokens is {self.max_context_tokens}; it must be at least 64."
@@ -124,3 +143,13 @@ class EngineConfig:
         if self.num_threads is not None:
             return self.num_threads
         return max(1, min((os.cpu_count() or 1) // 2, _MAX_DEFAULT_THREADS))
+
+    def chosen_max_batch(self) -> int:
+        """Requests that may run at once."""
+        return self.max_batch if self.max_batch is not None else _DEFAULT_MAX_BATCH
+
+    def chosen_kv_slots(self, num_slot_bytes: int) -> int:
+        """Prompts to keep, where the keys and values of one take so many bytes."""
+        if self.kv_slots is not None:
+            return self.kv_slots
+        return max(self.chosen_max_batch(), _DEFAULT_SLOTS_BYTES // num_slot_bytes)

@@ -2,23 +2,25 @@
 
 Follows the reference sampler of DiffusionGemma step by step when nothing is pinned or banned (a
 test compares every step). Knows nothing of prompts, text or settling; whoever drives it may pin
-positions between steps.
+positions between steps, and says where predictions come from: several canvases can share a pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from copy import copy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from infill_engine.acceptance import accept
 from infill_engine.canvas import Canvas, Noise
-from infill_engine.forward.prediction import Predictor
+from infill_engine.forward.prediction import Prediction, Predictor, Wanted
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.random_source import RandomSource
 from infill_engine.stopping import StableAndConfident
 from infill_engine.token_rules import TokenRules
+
+_Event = TypeVar("_Event")
 
 
 class Step(NamedTuple):
@@ -37,10 +39,56 @@ def denoise(
     random: RandomSource,
     rules: TokenRules | None = None,
 ) -> Iterator[Step]:
+    """`denoising` for a canvas alone: every prediction comes from `predictor`."""
+    return answered_by(predictor, denoising(canvas, schedule, noise, random, rules))
+
+
+def answered_by(
+    predictor: Predictor, events: Generator[Wanted | _Event, Prediction | None, None]
+) -> Iterator[_Event]:
+    """Drive `events`, answering each prediction it wants; yields all else."""
+    answer: Prediction | None = None
+    try:
+        while True:
+            event = events.send(answer)
+            answer = None
+            if isinstance(event, Wanted):
+                answer = predictor.predict(*event)
+            else:
+                yield event
+    except StopIteration:
+        return
+    finally:
+        events.close()
+
+
+def next_step(
+    steps: Generator[Wanted | Step, Prediction | None, None],
+) -> Generator[Wanted, Prediction | None, Step | None]:
+    """Let `denoising` do one more step, passing on what it wants; None when it has ended."""
+    answer: Prediction | None = None
+    while True:
+        try:
+            event = steps.send(answer)
+        except StopIteration:
+            return None
+        if isinstance(event, Step):
+            return event
+        answer = yield event
+
+
+def denoising(
+    canvas: Canvas,
+    schedule: GenerationConfig,
+    noise: Noise,
+    random: RandomSource,
+    rules: TokenRules | None = None,
+) -> Generator[Wanted | Step, Prediction | None, None]:
     """Denoise `canvas` in place, yielding after every step, until it converges or steps run out.
 
     1. Run the decoder on the current canvas with the last step's belief as self-conditioning, and
-       sample every free position at the scheduled temperature.
+       sample every free position at the scheduled temperature: yields what it wants predicted and
+       is sent the prediction.
     2. Accept positions within the entropy bound and renoise the others.
     3. Test every row for convergence; converged rows no longer change.
 
@@ -48,7 +96,6 @@ def denoise(
     temperature 1. The caller may pin positions of `canvas`, or keep one row of it, between steps.
 
     Args:
-        predictor: the model over its cached prompt.
         canvas: [B, C]; modified.
         schedule: number of steps, temperatures, entropy bound and stopping thresholds.
         noise: what renoised positions hold; absorbing noise pins what is accepted.
@@ -65,7 +112,8 @@ def denoise(
             converged = converged.new_zeros(len(canvas.current))
         before = copy(canvas)
         # 1. Run the decoder and sample.
-        predicted = predictor.predict(canvas, schedule.temperature(step_idx), random, rules)
+        predicted = yield Wanted(canvas, schedule.temperature(step_idx), random, rules)
+        assert predicted is not None, "whoever drives the loop answers what it wants"
         canvas.argmax, canvas.entropy = predicted.argmax, predicted.entropy
         canvas.soft_embeddings = predicted.soft_embeddings
         # 2. Accept and renoise.

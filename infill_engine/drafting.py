@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from infill_engine.context_draft import find_context_draft
 from infill_engine.draft_check import DraftCalibration, JudgedToken, judge_draft
-from infill_engine.forward import Forward
 from infill_engine.middle import Ending
 from infill_engine.run import Run
 
@@ -34,22 +33,20 @@ class Drafter:
     """Makes, judges and takes over drafts for an engine.
 
     Attributes:
-        forward: judges; its cache holds the prompt, and `judge` leaves the draft behind it.
         encode: text to token ids.
         closing_id: the token that ends a middle.
     """
 
-    forward: Forward
     encode: Callable[[str], list[int]]
     closing_id: int
 
     def judge(self, run: Run) -> JudgedDraft | None:
         """What the file suggests and what the model thinks of it; None where there is nothing.
 
-        Modifies the cache: it holds prompt and draft afterwards.
+        Modifies the run's cache, which holds the prompt: it holds prompt and draft afterwards.
         """
         request = run.request
-        if request.mode == "rewrite" or request.draft or self.forward.cache.num_tokens == 0:
+        if request.mode == "rewrite" or request.draft or run.forward.cache.num_tokens == 0:
             return None
         draft = find_context_draft(request.prefix, request.suffix)
         if draft is None:
@@ -61,7 +58,7 @@ class Drafter:
         if not token_ids and not is_whole:
             return None
         closing_id = self.closing_id if is_whole else None
-        tokens = judge_draft(self.forward, token_ids, closing_id, run.rules)
+        tokens = judge_draft(run.forward, token_ids, closing_id, run.rules)
         return JudgedDraft(tokens, draft.strength, run.prompt.healed)
 
     def take_over(self, run: Run, calibration: DraftCalibration) -> Ending | None:
@@ -69,7 +66,8 @@ class Drafter:
 
         Modifies the run and the cache, which both end behind the last token taken.
         """
-        num_prompt = self.forward.cache.num_tokens
+        cache = run.forward.cache
+        num_prompt = cache.num_tokens
         judged = self.judge(run)
         if judged is None:
             return None
@@ -80,7 +78,7 @@ class Drafter:
             run.draft_confidences.append(confidence)
             run.entropies.append(token.entropy)
         num_taken = len(run.draft_confidences)
-        self.forward.cache.truncate(num_prompt + num_taken)
+        cache.truncate(num_prompt + num_taken)
         if num_taken == 0:
             return None
         run.middle.take_over([token.token_id for token in judged.tokens[:num_taken]])

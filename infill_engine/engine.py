@@ -1,7 +1,7 @@
-"""The engine: prompt, prefill, canvas, denoising, text. Read `stream` first.
+"""The engine: prompt, prefill, canvas, denoising, text. Read `stream` first, then `_fill`.
 
-Takes and returns plain data. Knows nothing of LSP, HTTP or processes; does no file or network
-access once loaded.
+Takes and returns plain data. Knows nothing of LSP, HTTP or processes, nor of what other requests
+run beside one; does no file or network access once loaded.
 """
 
 import threading
@@ -20,18 +20,30 @@ from infill_engine.api import (
     InfillRequest,
     InfillResult,
     InfillUpdate,
+    OutOfMemory,
 )
+from infill_engine.batching.batch import EngineBatch
+from infill_engine.batching.fill import Fill, FillEvent, FillEvents
+from infill_engine.batching.latency_guard import LatencyGuard
+from infill_engine.batching.slots import Slots
 from infill_engine.canvas import Canvas
 from infill_engine.canvas_layout import CanvasLayout
 from infill_engine.config import EngineConfig
-from infill_engine.denoising import denoise
+from infill_engine.denoising import denoising, next_step
 from infill_engine.drafting import Drafter, JudgedDraft
+from infill_engine.forward import Prediction
 from infill_engine.forward.choice import choose_forward
+from infill_engine.forward.together import Together
 from infill_engine.generation_config import GenerationConfig, read_generation_config
 from infill_engine.gpu_format import GpuFormat
 from infill_engine.middle import Ending, Middle
 from infill_engine.model.diffusion_gemma import DiffusionGemma
-from infill_engine.model_loading import describe_weights, load_configured, out_of_memory
+from infill_engine.model_loading import (
+    describe_weights,
+    has_memory_for,
+    load_configured,
+    out_of_memory,
+)
 from infill_engine.prompt.chat_prompt import ChatPrompt
 from infill_engine.prompt.prompt import PromptStrategy
 from infill_engine.prompt.spm_prompt import SpmPrompt
@@ -50,7 +62,7 @@ _FINISH_REASONS: dict[Ending, FinishReason] = {
 
 
 class Engine:
-    """One loaded model, one KV cache, one request at a time (others wait their turn)."""
+    """One loaded model and its KV slots; a request at a time, or several in a batch."""
 
     _on_gpu: GpuFormat | None = None
 
@@ -76,14 +88,18 @@ class Engine:
         shapes = {(1, num_canvas), (1, num_line), *self._strategy.anchored_shapes}
         # A middle of several canvases grows behind the longest prompt.
         capacity_tokens = generation.max_context_tokens + 2 * num_canvas
-        self._forward = choose_forward(
-            model, capacity_tokens, sorted(shapes), progress, config.kv_cache
-        )
-        self._cache = self._forward.cache
-        canvas_device = self._forward.canvas_device
+        forward = choose_forward(model, capacity_tokens, sorted(shapes), progress, config.kv_cache)
+        self._canvas_device = canvas_device = forward.canvas_device
         self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)
         end_ids = list(self._strategy.end_ids)
-        self._drafter = Drafter(self._forward, tokenizer.encode, end_ids[0])
+        self._drafter = Drafter(tokenizer.encode, end_ids[0])
+        self._together = Together()
+        num_slot_bytes = forward.describe()["num_cache_bytes"]
+        self._slots = Slots(
+            forward,
+            config.chosen_kv_slots(num_slot_bytes),
+            lambda: has_memory_for(num_slot_bytes, model.device),
+        )
         self._closing_ids = torch.tensor(end_ids, device=canvas_device)
         line_ends = tokenizer.ids_containing("\n")
         self._line_closing_ids = torch.tensor([*end_ids, *line_ends], device=canvas_device)
@@ -143,20 +159,38 @@ class Engine:
 
         Raises:
             OutOfMemory: the device ran out of memory; the engine can go on with other requests.
+            EngineBusy: a batch of this engine has lent all slots.
         """
+        with self._lock, self._open(request, cancel) as fill:
+            yield from fill.alone()
+
+    def open_batch(
+        self,
+        on_step: Callable[[int], None] = lambda _num_rows: None,
+        guard: LatencyGuard | None = None,
+    ) -> EngineBatch:
+        """Run several requests at once, each as `stream` runs it alone.
+
+        Args:
+            on_step: told the number of requests that took part in each denoising step.
+            guard: says how many may run, if not one that has measured nothing yet.
+        """
+        guard = guard or LatencyGuard(self._config.chosen_max_batch())
+        return EngineBatch(self._open, self._slots, self._together, guard, self._lock, on_step)
+
+    def forget_prompts(self) -> None:
+        """Have the next requests find nothing in the KV slots, for whoever measures or compares."""
         with self._lock:
-            try:
-                yield from self._fill(
-                    self._prepare(request, RunLimits(request.deadline_ms, cancel))
-                )
-            except (torch.OutOfMemoryError, MemoryError):
-                self._cache.truncate(0)
-                raise out_of_memory(self._on_gpu, self._device) from None
+            self._slots.forget()
 
     def judge_context_draft(self, request: InfillRequest) -> JudgedDraft | None:
         """What the file suggests for the gap, for whoever calibrates; None where it does not."""
         with self._lock:
-            return self._drafter.judge(self._prepare(request, RunLimits(None, None)))
+            run = self._prepare(request, RunLimits(None, None))
+            with self._fill_of(run, self._prefill_prompt(run)) as fill:
+                for _ in fill.alone():
+                    pass
+                return self._drafter.judge(run)
 
     def infill_at_length_of(self, request: InfillRequest, middle: str) -> InfillResult:
         """Fill the gap with exactly as many tokens as `middle` has, for whoever measures length.
@@ -166,8 +200,9 @@ class Engine:
         """
         with self._lock:
             run = self._prepare(request, RunLimits(request.deadline_ms, None))
-            run.fix_length(len(self._tokenizer.encode(run.prompt.healed + middle)))
-            return _last(self._fill(run))
+            with self._fill_of(run, self._fill(run)) as fill:
+                run.fix_length(len(self._tokenizer.encode(run.prompt.healed + middle)))
+                return _last(fill.alone())
 
     def describe(self) -> dict[str, Any]:
         """What is running, for status displays."""
@@ -179,90 +214,103 @@ class Engine:
             "max_context_tokens": self._generation.max_context_tokens,
             "prompt": type(self._strategy).__name__,
             "num_threads": torch.get_num_threads(),
-            **self._forward.describe(),
+            **self._slots.describe(),
             "kernels_reason": choose_kernels(self._device).reason,
         }
 
-    def _fill(self, run: Run) -> Iterator[InfillUpdate | InfillResult]:
+    def _open(self, request: InfillRequest, cancel: CancelToken | None) -> Fill:
+        """A request on a slot of its own, not begun."""
+        run = self._prepare(request, RunLimits(request.deadline_ms, cancel))
+        return self._fill_of(run, self._fill(run))
+
+    def _fill(self, run: Run) -> FillEvents:
+        """A request's course: what it wants predicted, what it tells, and its result."""
+        yield from self._prefill_prompt(run)
+        yield "pause"  # judging a draft is a prefill, too
         reason = run.limits.stop_reason() or self._take_draft(run)
         canvas = self._layout.first(run)
         while reason is None:
             reason = yield from self._denoise_canvas(run, canvas)
             run.entropies += canvas.entropy[0].tolist()
             if reason is None:
-                canvas = self._next_canvas(run)
+                canvas = yield from self._next_canvas(run)
                 reason = run.limits.stop_reason()
         yield run.result(reason, self._generation.calibration)
 
     def _prepare(self, request: InfillRequest, limits: RunLimits) -> Run:
-        """Lay out the prompt and bring the cache up to it."""
+        """Lay out the prompt and lend it the slot that suits it."""
         prompt = self._strategy.build(request)
-        num_cached = self._cache.roll_back_to(prompt.token_ids)
-        self._prefill(prompt.token_ids[num_cached:], limits)
-        return Run(
-            request,
-            limits,
-            prompt,
-            Middle(
-                self._tokenizer,
-                prompt,
-                self._strategy.end_ids,
-                request.mode,
-                request.max_new_tokens,
-            ),
-            SeededRandom(request.seed, self._model.config.vocab_size, self._forward.canvas_device),
-            rules_for(prompt, self._strategy, self._device),
-            self._line_closing_ids if request.mode == "line" else self._closing_ids,
-            num_cached,
-            self._cache.num_tokens - num_cached,
+        middle = Middle(
+            self._tokenizer, prompt, self._strategy.end_ids, request.mode, request.max_new_tokens
         )
+        random = SeededRandom(request.seed, self._model.config.vocab_size, self._canvas_device)
+        rules = rules_for(prompt, self._strategy, self._device)
+        closing_ids = self._line_closing_ids if request.mode == "line" else self._closing_ids
+        forward = self._slots.take(prompt.token_ids)  # last: what fails before has lent nothing
+        return Run(request, limits, prompt, forward, middle, random, rules, closing_ids)
 
-    def _prefill(self, token_ids: Sequence[int], limits: RunLimits) -> None:
+    def _fill_of(self, run: Run, events: FillEvents) -> Fill:
+        def explain() -> OutOfMemory:
+            return out_of_memory(self._on_gpu, self._device)
+
+        return Fill(events, run.forward, run.limits, self._slots, explain)
+
+    def _prefill_prompt(self, run: Run) -> FillEvents:
+        """Bring the cache up to the prompt."""
+        cache, token_ids = run.forward.cache, run.prompt.token_ids
+        run.num_cached = cache.roll_back_to(token_ids)
+        yield from self._prefill(run, token_ids[run.num_cached :])
+        run.num_prefilled = cache.num_tokens - run.num_cached
+
+    def _prefill(self, run: Run, token_ids: Sequence[int]) -> FillEvents:
         """Append tokens to the cache, chunk by chunk; stops early when the request must."""
-        begin_ms = limits.elapsed_ms()
-        chunk_tokens = self._forward.prefill_chunk_tokens
+        chunk_tokens = run.forward.prefill_chunk_tokens
         for begin in range(0, len(token_ids), chunk_tokens):
-            if limits.stop_reason() is not None:
-                break
-            self._forward.prefill(token_ids[begin : begin + chunk_tokens])
-        limits.add_ms("prefill", limits.elapsed_ms() - begin_ms)
+            yield "pause"
+            if run.limits.stop_reason() is not None:
+                return
+            begin_ms = run.limits.elapsed_ms()
+            run.forward.prefill(token_ids[begin : begin + chunk_tokens])
+            run.limits.add_ms("prefill", run.limits.elapsed_ms() - begin_ms)
 
     def _take_draft(self, run: Run) -> FinishReason | None:
         """Begin with what the file suggests; returns why the request is done, if it is."""
         if self._generation.drafting is None or run.known_length is not None:
             return None
+        if run.request.temperature:
+            return None  # to be drawn by chance, every token of it
         begin_ms = run.limits.elapsed_ms()
         ending = self._drafter.take_over(run, self._generation.drafting)
         run.limits.add_ms("draft", run.limits.elapsed_ms() - begin_ms)
         return None if ending is None else _FINISH_REASONS[ending]
 
-    def _next_canvas(self, run: Run) -> Canvas:
+    def _schedule(self, request: InfillRequest) -> GenerationConfig:
+        """How to denoise: as the checkpoint wants, but at the request's temperature."""
+        if request.temperature is None:
+            return self._generation
+        return replace(self._generation, t_min=request.temperature, t_max=request.temperature)
+
+    def _next_canvas(self, run: Run) -> Generator[FillEvent, Prediction | None, Canvas]:
         """Commit the canvas: what it holds joins the prompt, and a new one begins behind it."""
-        self._prefill(run.middle.commit(), run.limits)
+        yield from self._prefill(run, run.middle.commit())
         run.rules = run.rules.after_first_canvas()
         run.num_canvases += 1
         return self._layout.following(run)
 
     def _denoise_canvas(
         self, run: Run, canvas: Canvas
-    ) -> Generator[InfillUpdate, None, FinishReason | None]:
+    ) -> Generator[FillEvent, Prediction | None, FinishReason | None]:
         """Denoise one canvas; returns why the request is done, or None to go on behind it."""
         calibration = self._generation.calibration
         settler = Settler(self._generation.settle_steps, self._generation.settle_entropy)
-        steps = denoise(
-            self._forward,
-            canvas,
-            self._generation,
-            self._strategy.noise,
-            run.random,
-            run.rules,
-        )
-        for step in steps:
+        noise = self._strategy.noise
+        steps = denoising(canvas, self._schedule(run.request), noise, run.random, run.rules)
+        while (step := (yield from next_step(steps))) is not None:
             if len(canvas.current) > 1 and run.prompt.anchor is not None:
                 row_idx = choose_gap(canvas.entropy, run.prompt.anchor.gap_lengths)
                 canvas.keep_row(row_idx)
                 run.middle.limit_to(run.prompt.anchor.gap_lengths[row_idx])
-            if self._strategy.noise.is_absorbing:
+            if noise.is_absorbing:
                 canvas.close_behind(run.closing_ids, self._strategy.filler_id)
             num_settled = settler.settle(canvas)
             run.middle.show(canvas.argmax[0].tolist(), num_settled)

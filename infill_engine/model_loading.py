@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import torch
 
 from infill_engine.api import OutOfMemory
@@ -19,6 +20,8 @@ from infill_engine.model.packed_layers import packed_matrices
 from infill_engine.precision import Precision
 
 logger = logging.getLogger(__name__)
+
+_WORKING_BYTES = 1 << 30  # activations of a long prefill, and the graphs of another slot
 
 
 def load_configured(
@@ -47,6 +50,16 @@ def load_configured(
     except OutOfMemory as error:
         raise out_of_memory(on_gpu, device) if on_gpu is not None else error from None
     return model.requires_grad_(False).eval(), on_gpu
+
+
+def has_memory_for(num_bytes: int, device: torch.device) -> bool:
+    """Whether a loaded model's device holds so many bytes more and still has room to work."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free_bytes = torch.cuda.mem_get_info(device)[0] + unused
+    else:
+        free_bytes = psutil.virtual_memory().available
+    return free_bytes >= num_bytes + _WORKING_BYTES
 
 
 def out_of_memory(on_gpu: GpuFormat | None, device: torch.device) -> OutOfMemory:

@@ -29,12 +29,17 @@ class PromptTokens:
 
         Keys and values of what is cut stay in memory but count no more.
         """
+        length = self.num_shared(prompt_ids)
+        self.truncate(length)
+        return length
+
+    def num_shared(self, prompt_ids: Sequence[int]) -> int:
+        """Length in tokens of the longest common prefix with `prompt_ids`; changes nothing."""
         length = 0
         for held, wanted in zip(self._token_ids, prompt_ids, strict=False):
             if held != wanted:
                 break
             length += 1
-        self.truncate(length)
         return length
 
     def truncate(self, num_tokens: int) -> None:

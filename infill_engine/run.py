@@ -1,6 +1,6 @@
 """One request on its way through the engine: what it has so far, and what is told of it.
 
-Holds the state that the engine moves forward; knows nothing of the model or of the KV cache.
+Holds the state that the engine moves forward; knows nothing of how the model or a KV cache works.
 """
 
 import math
@@ -12,6 +12,7 @@ from torch import Tensor
 from infill_engine.api import FinishReason, InfillRequest, InfillResult, InfillUpdate
 from infill_engine.canvas import Canvas
 from infill_engine.confidence import Calibration, leading_confidence
+from infill_engine.forward import Forward
 from infill_engine.middle import Middle
 from infill_engine.prompt.prompt import Prompt
 from infill_engine.random_source import SeededRandom
@@ -28,7 +29,8 @@ class Run:
     Attributes:
         request: as it came.
         limits: its deadline, cancellation and stopwatch.
-        prompt: what was prefilled.
+        prompt: what is prefilled.
+        forward: what it runs on: the model and the KV cache lent to it.
         middle: the text as it grows.
         random: all of the request's randomness.
         rules: tokens that may not be sampled in the current canvas.
@@ -45,12 +47,13 @@ class Run:
     request: InfillRequest
     limits: RunLimits
     prompt: Prompt
+    forward: Forward
     middle: Middle
     random: SeededRandom
     rules: TokenRules
     closing_ids: Tensor
-    num_cached: int
-    num_prefilled: int
+    num_cached: int = 0
+    num_prefilled: int = 0
     num_steps: int = 0
     num_canvases: int = 1
     entropies: list[float] = field(default_factory=list)

@@ -35,7 +35,7 @@ class EngineHealth:
         stage: what loading is busy with, in words.
         fraction: share of the loading done, 0 to 1.
         num_queued: requests waiting.
-        num_running: requests being denoised, 0 or 1.
+        num_running: requests being worked on.
         idle_s: seconds since the last request ended.
         details: the engine's description of itself (device, dtype, number of parameters, ...).
     """

@@ -101,6 +101,12 @@ class EngineConnection:
         """Whether the model does what a rewrite's instruction says; the embedded one does not."""
         return self._details.get("prompt") == "ChatPrompt"
 
+    @property
+    def _notice(self) -> str:
+        """What the user should know while it is used, such as that code leaves the machine."""
+        notice = self._details.get("notice")
+        return notice if isinstance(notice, str) else ""
+
     def start(self) -> None:
         """See to it that the engine runs; returns at once.
 
@@ -162,7 +168,7 @@ class EngineConnection:
             )
             self._details = await link.details()
             self._link = link
-            self._set_status("ready", "The engine is ready.")
+            self._set_status("ready", f"The engine is ready. {self._notice}".rstrip())
         except InfillError as error:
             self._fail(str(error))
         except OSError as error:

@@ -6,10 +6,11 @@ The one file here that knows infill_client. Knows nothing of LSP or of when an e
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from infill_engine.api import ConfigError
 from lsp_server.engine_connection import Connect, EngineLink, Report
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def connect_with(settings: "ServerSettings") -> Connect:
         nonlocal num_attempts
         num_attempts += 1
         loop = asyncio.get_running_loop()
+        # In a thread: reading a file and asking a keyring block.
+        chosen = await _in_daemon_thread(lambda: _engine_settings(settings))
+        if chosen.kind == "openai":
+            return await _connect_to_server(chosen, report)
 
         def on_progress(stage: str, fraction: float) -> None:
             words = f"The engine is starting: {stage}"
@@ -41,7 +46,7 @@ def connect_with(settings: "ServerSettings") -> Connect:
             from infill_client.launcher import ensure_engine
 
             address = ensure_engine(
-                _engine_settings(settings),
+                chosen,
                 on_progress=on_progress,
                 # One that is there without a model is worth a new try, but not the first time:
                 # whoever started it may be looking at why.
@@ -54,13 +59,48 @@ def connect_with(settings: "ServerSettings") -> Connect:
     return connect
 
 
+async def _connect_to_server(settings: "EngineSettings", report: Report) -> EngineLink:
+    """Connect to a server that speaks OpenAI's API, once it has said what it can do."""
+
+    if not settings.url:
+        raise ConfigError(
+            'engine.kind is "openai", but engine.url names no server; give its address, such as '
+            "http://127.0.0.1:8000."
+        )
+    report(f"Asking the server at {settings.url} what it can do.", None)
+
+    def prepare() -> Callable[[], Awaitable[EngineLink]]:
+        # Imported here, in this thread, as above; and a keyring may ask the user for its password.
+        from infill_client.credentials import address_of
+        from infill_client.openai.client import OpenAiClient
+        from infill_client.openai.probe import probe
+
+        address = address_of(settings)
+
+        async def look() -> EngineLink:
+            return OpenAiClient(await probe(address, settings.server_model))
+
+        return look
+
+    look = await _in_daemon_thread(prepare)
+    return await look()
+
+
 def _engine_settings(settings: "ServerSettings") -> "EngineSettings":
     from infill_client.settings import read_settings
 
     chosen = read_settings()
-    if not settings.engine_url:
+    if not settings.engine_url and settings.engine_kind == "infill":
         return chosen
-    return replace(chosen, url=settings.engine_url, token=settings.engine_token)
+    return replace(
+        chosen,
+        kind=settings.engine_kind,
+        url=settings.engine_url,
+        server_model=settings.engine_model,
+        token=settings.engine_token,
+        token_env=settings.engine_token_env,
+        ca_file=settings.engine_ca_file,
+    )
 
 
 async def _in_daemon_thread(function: Callable[[], Result]) -> Result:

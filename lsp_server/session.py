@@ -125,7 +125,7 @@ class Session:
             return
         old, self.settings = self.settings, settings
         self.speaker.forget_answers()
-        if (old.engine_url, old.engine_token) != (settings.engine_url, settings.engine_token):
+        if old.engine_choice != settings.engine_choice:
             old_engine, self.engine = self.engine, self._new_engine()
             await old_engine.close()
         self.start_engine()

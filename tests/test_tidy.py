@@ -120,11 +120,31 @@ def test_standard_library_only(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["lsp_server.server", "infill_client.client", "infill_cli.main", "infill_cli.model_command"],
+    [
+        "lsp_server.server",
+        "infill_client.client",
+        "infill_client.openai.blocking",
+        "infill_cli.main",
+        "infill_cli.model_command",
+    ],
 )
 def test_no_torch_where_an_editor_waits(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["lsp_server.server", "infill_client.credentials"])
+def test_neither_http_nor_a_keyring_where_an_editor_waits(module: str) -> None:
+    code = f"import sys, {module}; sys.exit(bool({{'httpx', 'keyring'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["cutting", "fences", "fim", "prompt", "repeats", "sides"])
+def test_what_a_server_is_asked_and_what_it_answers_is_plain_text(module: str) -> None:
+    """These decide what code is sent and shown: no HTTP, no settings, nothing but the contract."""
+    for name in imported_modules(ROOT / "infill_client" / "openai" / f"{module}.py"):
+        is_own = name == "infill_engine.api" or name.startswith("infill_client.openai.")
+        assert is_own or name.split(".")[0] in sys.stdlib_module_names, name
 
 
 @pytest.mark.parametrize("module", ["infill_cluster.gateway.app", "infill_cli.cluster_command"])

@@ -46,7 +46,7 @@ class CapturedForward:
             capacity_tokens: prompt tokens to have room for from the start.
             cache_dtype: of keys and values; None takes the model's.
         """
-        self._model = model
+        self._model, self._capacity_tokens, self._cache_dtype = model, capacity_tokens, cache_dtype
         device = model.device
         self._cache = StaticCache(model.config, cache_dtype or model.dtype, device, capacity_tokens)
         # 1 where a token may not stand: at canvas position 0, and at all others.
@@ -116,6 +116,10 @@ class CapturedForward:
         num_rows, num_positions = canvas.current.shape
         step = self._step_of((num_rows, num_positions))
         return step.run(canvas, temperature, random.draw_key())
+
+    def sibling(self) -> "CapturedForward":
+        """See `Forward`. Captures its own graphs, as they read its cache where it lies."""
+        return CapturedForward(self._model, self._capacity_tokens, self._cache_dtype)
 
     def describe(self) -> dict[str, Any]:
         """How it runs, for status displays."""

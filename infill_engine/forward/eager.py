@@ -11,7 +11,7 @@ from infill_kernels import token_statistics
 from torch import Tensor
 
 from infill_engine.canvas import Canvas
-from infill_engine.forward.prediction import Prediction
+from infill_engine.forward.prediction import Prediction, Wanted
 from infill_engine.kv_cache import KVCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma, PromptCache
 from infill_engine.random_source import RandomSource
@@ -31,9 +31,17 @@ class EagerPredictor:
         random: RandomSource,
         rules: TokenRules | None,
     ) -> Prediction:
-        """See `Predictor`. Only free positions go through the head: a pinned one is known."""
+        """See `Predictor`."""
+        hidden = self._model.denoise(canvas.current, self._cache, self.signal(canvas))
+        return self.read_off(hidden, Wanted(canvas, temperature, random, rules))
+
+    def read_off(self, hidden: Tensor, wanted: Wanted) -> Prediction:
+        """The second half of `predict`: head and draw over [B, C, E] normed hidden states.
+
+        Only free positions go through the head: a pinned one is known.
+        """
+        canvas, temperature, random, rules = wanted
         model, free = self._model, ~canvas.pinned
-        hidden = model.denoise(canvas.current, self._cache, self._signal(canvas))
         logits = model.logits(hidden[free])
         if rules is not None:
             rules.apply(logits, free.nonzero()[:, 1])
@@ -50,8 +58,11 @@ class EagerPredictor:
             soft_embeddings,
         )
 
-    def _signal(self, canvas: Canvas) -> Tensor | None:
-        """What the last step believed, and certainty where a position is pinned."""
+    def signal(self, canvas: Canvas) -> Tensor | None:
+        """[B, C, E]: what the last step believed, and certainty where a position is pinned.
+
+        None on a canvas' first step, which knows nothing.
+        """
         if not bool(canvas.pinned.any()):
             return canvas.soft_embeddings
         known = self._model.embed(canvas.current)
@@ -91,6 +102,10 @@ class EagerForward(EagerPredictor):
         self._kv_cache.expect(token_ids, self._model.config.canvas_length)
         ids = torch.tensor([token_ids], device=self._model.device)
         return self._model.prefill(ids, self._kv_cache)[0]
+
+    def sibling(self) -> "EagerForward":
+        """See `Forward`."""
+        return EagerForward(self._model)
 
     def describe(self) -> dict[str, Any]:
         """How it runs, for status displays."""

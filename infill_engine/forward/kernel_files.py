@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 _VARIABLE = "TRITON_CACHE_DIR"
 
 
+def kernel_folder() -> Path:
+    """Return the user's own folder of compiled kernels, which need not exist."""
+    return platformdirs.user_cache_path("infill-ls") / "kernels"
+
+
 def keep_compiled_kernels() -> Path:
     """Have Triton keep what it compiles in the user's cache folder; returns that folder.
 
@@ -23,7 +28,7 @@ def keep_compiled_kernels() -> Path:
     """
     if named := os.environ.get(_VARIABLE):
         return Path(named)
-    folder = platformdirs.user_cache_path("infill-ls") / "kernels"
+    folder = kernel_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -25,6 +25,15 @@ class Prediction(NamedTuple):
     soft_embeddings: Tensor  # [B, C, E] self-conditioning signal, for the next step only
 
 
+class Wanted(NamedTuple):
+    """What a denoising step waits for: the arguments of `Predictor.predict`."""
+
+    canvas: Canvas  # only read
+    temperature: float  # 0 is greedy
+    random: RandomSource
+    rules: TokenRules | None
+
+
 class Predictor(Protocol):
     """Runs the decoder and the sampler over a canvas."""
 
@@ -72,6 +81,14 @@ class Forward(Predictor, Protocol):
 
     def prefill(self, token_ids: Sequence[int]) -> Tensor:
         """Append 1 to `prefill_chunk_tokens` tokens to the cache: [T, E] normed hidden states."""
+        ...
+
+    def sibling(self) -> "Forward":
+        """The same model with an empty cache of its own, made ready as it is needed.
+
+        Raises:
+            torch.OutOfMemoryError: the device has no room for another cache.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -16,7 +16,19 @@ from infill_engine.model.config import LayerType, ModelConfig
 from infill_engine.model.layers import Embedding, Layer, RMSNorm, SelfConditioning
 
 
-class PromptCache(Protocol):
+class ReadCache(Protocol):
+    """Keys and values that a canvas is read over."""
+
+    def positions(self, num_new: int, device: torch.device) -> Tensor:
+        """[1, num_new] int64 positions behind the stored tokens."""
+        ...
+
+    def reading(self) -> KeyValueStore:
+        """A store that only lends its contents to a canvas."""
+        ...
+
+
+class PromptCache(ReadCache, Protocol):
     """Keys and values of the prompt; `infill_engine.kv_cache` and the trainer each have one."""
 
     @property
@@ -24,16 +36,8 @@ class PromptCache(Protocol):
         """Prompt tokens stored, the same for every row."""
         ...
 
-    def positions(self, num_new: int, device: torch.device) -> Tensor:
-        """[1, num_new] int64 positions behind the stored tokens."""
-        ...
-
     def appending(self) -> KeyValueStore:
         """A store that keeps what a prefill computes."""
-        ...
-
-    def reading(self) -> KeyValueStore:
-        """A store that only lends its contents to a canvas."""
         ...
 
     def commit(self, num_new_tokens: int) -> None:
@@ -109,7 +113,7 @@ class DiffusionGemma(nn.Module):
     def denoise(
         self,
         canvas_ids: Tensor,
-        cache: PromptCache,
+        cache: ReadCache,
         soft_embeddings: Tensor | None = None,
         prompt_lengths: Tensor | None = None,
     ) -> Tensor:

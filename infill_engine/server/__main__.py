@@ -20,6 +20,8 @@ from infill_engine.server.options import (
 @click.option("--kv-cache", default="auto", show_default=True, help="auto or fp8.")
 @click.option("--num-threads", type=int, default=None, help="CPU threads of the model.")
 @click.option("--max-context-tokens", type=int, default=None, help="Prompt tokens kept.")
+@click.option("--max-batch", type=int, default=None, help="Requests that run at once.")
+@click.option("--kv-slots", type=int, default=None, help="Prompts kept for reuse.")
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--idle-exit-minutes",
@@ -36,6 +38,8 @@ def main(
     kv_cache: str,
     num_threads: int | None,
     max_context_tokens: int | None,
+    max_batch: int | None,
+    kv_slots: int | None,
     port: int,
     idle_exit_minutes: float,
     log_to_stderr: bool,
@@ -49,6 +53,8 @@ def main(
             kv_cache=kv_cache,
             num_threads=num_threads,
             max_context_tokens=max_context_tokens,
+            max_batch=max_batch,
+            kv_slots=kv_slots,
             port=port,
             idle_exit_minutes=idle_exit_minutes,
         )

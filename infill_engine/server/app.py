@@ -48,7 +48,7 @@ from infill_engine.wire import (
 )
 
 DOCUMENT_HEADER = "X-Infill-Document"
-"""Names client and document; a newer request of the same name replaces one that still waits."""
+"""Names client and document, divided by a space; a newer request of the same name ends an older."""
 STATUS_OF_ERROR: dict[type[InfillError], int] = {
     RequestInvalid: 422,
     RequestTooLarge: 413,

@@ -1,7 +1,7 @@
-"""The one thread that touches the model: it loads it, then runs one request after the other.
+"""The one thread that touches the model: it loads it, then runs requests, several at once.
 
 A failure to load is kept as a sentence, not raised: the process stays up and says so. A failure
-of one request never ends the thread. Knows nothing of HTTP.
+of one request never ends the thread, nor another request. Knows nothing of HTTP.
 """
 
 import logging
@@ -17,10 +17,13 @@ from infill_engine.api import (
     InfillEngine,
     InfillError,
     InfillResult,
+    InfillUpdate,
+    Mode,
     OutOfMemory,
 )
 from infill_engine.server.metrics import EngineMetrics
 from infill_engine.server.request_queue import InfillJob, RequestQueue
+from infill_engine.server.stream_batch import Batch, BatchingEngine, StreamBatch
 from infill_engine.wire import HealthStatus
 
 logger = logging.getLogger(__name__)
@@ -62,7 +65,6 @@ class EngineWorker:
         self._load_engine = load_engine
         self._metrics = metrics
         self._queue = RequestQueue(max_queued_requests)
-        self._running: InfillJob | None = None
         self._last_active_s = time.monotonic()
         # A daemon: an engine deep inside a kernel must not keep a dying process alive.
         self._thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
@@ -76,8 +78,8 @@ class EngineWorker:
 
     @property
     def num_running(self) -> int:
-        """Requests being denoised: 0 or 1."""
-        return int(self._running is not None)
+        """Requests being worked on."""
+        return self._queue.num_running
 
     @property
     def idle_s(self) -> float:
@@ -108,27 +110,37 @@ class EngineWorker:
         self._queue.submit(job)
 
     def abandon(self, job: InfillJob) -> None:
-        """Stop working for a job: at once while it waits, else at its next denoising step."""
+        """Stop working for a job: at once while it waits, else within a denoising step."""
         job.cancel.cancel()
         self._queue.drop(job)
 
     def close(self, timeout_s: float) -> None:
         """Cancel everything and wait for the thread, but no longer than `timeout_s`."""
-        running = self._running
-        if running is not None:
-            running.cancel.cancel()
         self._queue.close()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
         engine = self._load()
-        while (job := self._queue.take()) is not None:
-            if engine is not None and not job.cancel.is_cancelled:
-                self._running = job
-                self._serve(engine, job)
-                self._running = None
-                self._last_active_s = time.monotonic()
+        if engine is None:
+            return
+        batch = self._open_batch(engine)
+        while not (self._queue.is_closed and batch.num_rows == 0):
+            while batch.has_room and (job := self._queue.take(waits=batch.num_rows == 0)):
+                self._begin(batch, job)
+            batch.advance()
+            self._queue.end_late()
+
+    def _open_batch(self, engine: DescribedEngine) -> Batch:
+        batch = (
+            engine.open_batch(self._metrics.count_step)
+            if isinstance(engine, BatchingEngine)
+            else StreamBatch(engine)
+        )
+        self._metrics.watch(
+            "infill_slots_in_use", "KV slots lent to requests.", lambda: batch.num_rows
+        )
+        return batch
 
     def _load(self) -> DescribedEngine | None:
         started_s = time.monotonic()
@@ -153,44 +165,53 @@ class EngineWorker:
     def _note_progress(self, stage: str, fraction: float) -> None:
         self.load_state = LoadState("loading", stage, min(max(fraction, 0.0), 1.0))
 
-    def _serve(self, engine: DescribedEngine, job: InfillJob) -> None:
-        waited_s = time.monotonic() - job.submitted_s
+    def _begin(self, batch: Batch, job: InfillJob) -> None:
+        waited_ms = job.waited_ms
+        if job.cancel.is_cancelled or job.is_late:
+            self._queue.end(job)
+            job.deliver_unstarted("cancelled" if job.cancel.is_cancelled else "deadline")
+            return
         request = job.request
         if request.deadline_ms is not None:
-            # The user's clock started when the request arrived, not when its turn came.
-            remaining_ms = max(1, request.deadline_ms - round(waited_s * 1000))
+            remaining_ms = max(1, request.deadline_ms - round(waited_ms))
             request = replace(request, deadline_ms=remaining_ms)
-        try:
-            result = None
-            for event in engine.stream(request, job.cancel):
-                if isinstance(event, InfillResult):
-                    result = event
-                else:
-                    job.deliver(event)
-            if result is None:
-                raise InfillError("The engine ended without a result.")
-        except Exception as error:
-            known = _as_infill_error(error, "The engine failed on this request")
-            self._metrics.count_error(request.mode, known.code)
-            logger.error("request failed: mode=%s code=%s", request.mode, known.code)
-            if not isinstance(error, InfillError):
-                _log_frames(error)
-            job.deliver(known)
-            return
-        self._metrics.count_result(request.mode, result, waited_s)
+
+        def tell(event: InfillUpdate | InfillResult | Exception) -> None:
+            if isinstance(event, InfillUpdate):
+                job.deliver(event)
+                return
+            self._queue.end(job)
+            self._last_active_s = time.monotonic()
+            if isinstance(event, InfillResult):
+                self._note_result(request.mode, event, waited_ms)
+                job.deliver(event)
+            else:
+                job.deliver(self._note_failure(request.mode, event))
+
+        batch.admit(request, job.cancel, tell)
+
+    def _note_result(self, mode: Mode, result: InfillResult, waited_ms: float) -> None:
+        self._metrics.count_result(mode, result, waited_ms / 1000)
         logger.info(
             "request done: mode=%s finish=%s steps=%d tokens=%d cached=%d prefilled=%d "
             "waited_ms=%.0f total_ms=%.0f",
-            request.mode,
+            mode,
             result.finish_reason,
             result.num_steps,
             result.num_tokens,
             result.cached_tokens,
             result.prefilled_tokens,
-            waited_s * 1000,
+            waited_ms,
             result.timings_ms.get("total", 0.0),
         )
-        job.deliver(result)
+
+    def _note_failure(self, mode: Mode, error: Exception) -> InfillError:
+        known = _as_infill_error(error, "The engine failed on this request")
+        self._metrics.count_error(mode, known.code)
+        logger.error("request failed: mode=%s code=%s", mode, known.code)
+        if not isinstance(error, InfillError):
+            _log_frames(error)
+        return known
 
 
 def _as_infill_error(error: Exception, what: str) -> InfillError:

@@ -180,6 +180,8 @@ def loader_of(options: ServerOptions) -> EngineLoader:
             kv_cache=options.kv_cache,
             num_threads=options.num_threads,
             max_context_tokens=options.max_context_tokens,
+            max_batch=options.max_batch,
+            kv_slots=options.kv_slots,
         )
         return Engine.load(config, progress)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LEAST_TOKENS = 64  # a short selection may become longer
+_RETRY_TEMPERATURE = 0.5  # the embedded model writes another text, and still code
 _CHARS_PER_TOKEN = 2.0  # of dense code: room rather than a text cut short
 _NO_INSTRUCTIONS = (
     "The embedded model follows no instructions: the selection was filled anew between its sides."
@@ -104,6 +105,7 @@ class Rewriting:
         prefix, selection, suffix = text_of_range(document, order.range, session.encoding)
         if not selection.strip():
             raise RewriteRefused("The selection is empty: select the code to rewrite.")
+        is_chat = session.engine.follows_instructions
         wanted = max(_LEAST_TOKENS, int(len(selection) / _CHARS_PER_TOKEN))
         try:
             return InfillRequest(
@@ -115,10 +117,12 @@ class Rewriting:
                 selection=selection,
                 instruction=order.instruction,
                 # A model that fills gaps takes what it is given for right, and would copy it.
-                draft=selection if session.engine.follows_instructions else "",
+                draft=selection if is_chat else "",
                 draft_strength=order.strength,
                 max_new_tokens=min(wanted, settings.rewrite_max_tokens),
                 seed=settings.seed if order.seed is None else order.seed,
+                # Where nothing is drawn by chance another seed would write the same.
+                temperature=None if order.seed is None or is_chat else _RETRY_TEMPERATURE,
             )
         except InfillError as error:
             raise RewriteRefused(str(error)) from None

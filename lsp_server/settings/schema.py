@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 ModePolicy = Literal["auto", "line", "block"]
+EngineKind = Literal["infill", "openai"]
 LogLevel = Literal["off", "error", "info", "debug"]
 ProjectRight = Literal["never", "trusted", "stricter"]
 """What `.infill.toml` may do with a setting: nothing; set it in a trusted workspace; besides that,
@@ -33,6 +34,7 @@ class SettingRule:
         adds_up: whether a list is joined from all sources, so that none takes away what another
             left out.
         allowed: what values are allowed, in words, where type and range do not say it.
+        instead: what to do instead of setting it in a project's file, for what no project may set.
     """
 
     key: str
@@ -40,6 +42,7 @@ class SettingRule:
     per_document: bool
     adds_up: bool = False
     allowed: str = ""
+    instead: str = ""
 
 
 def _setting(
@@ -51,9 +54,10 @@ def _setting(
     per_document: bool = True,
     adds_up: bool = False,
     allowed: str = "",
+    instead: str = "",
     **limits: Any,
 ) -> Any:
-    rule = SettingRule(key, project, per_document, adds_up, allowed)
+    rule = SettingRule(key, project, per_document, adds_up, allowed, instead)
     info = Field(default, validation_alias=key, description=description, **limits)
     info.metadata.append(rule)
     return info
@@ -140,22 +144,61 @@ class ServerSettings(BaseModel):
         le=50_000_000,
     )
     seed: int = _setting("seed", 0, "Same seed, same text.", ge=0, le=2**31 - 1)
+    engine_kind: EngineKind = _setting(
+        "engine.kind",
+        "infill",
+        'What answers at engine.url: "infill" is an engine of infill-ls, "openai" a server that '
+        "speaks OpenAI's HTTP API, such as vLLM, SGLang, llama.cpp's or Ollama (docs/remote.md).",
+        per_document=False,
+    )
     engine_url: Annotated[str, AfterValidator(_without_last_slash)] = _setting(
         "engine.url",
         "",
         "Address of an engine elsewhere, which is sent the code around the cursor; empty starts "
-        "and shares the local one.",
+        "and shares the local one (docs/remote.md).",
         per_document=False,
         allowed='"" or an address that starts with http:// or https://',
         pattern=r"^(https?://\S+)?$",
         max_length=2000,
     )
+    engine_model: str = _setting(
+        "engine.model",
+        "",
+        'Name of the model on a server whose engine.kind is "openai"; empty takes the only one it '
+        "has.",
+        per_document=False,
+        max_length=500,
+    )
+    engine_token_env: str = _setting(
+        "engine.tokenEnv",
+        "",
+        "Name of the environment variable that holds the token for engine.url; empty takes the one "
+        "that `infill-ls engine login` stored in the keyring. Not read for an address that a "
+        "project's file names.",
+        project="never",
+        per_document=False,
+        allowed='"" or the name of an environment variable',
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        max_length=200,
+    )
+    engine_ca_file: Annotated[str, AfterValidator(_check_path)] = _setting(
+        "engine.caFile",
+        "",
+        "File with the certificates, in PEM, of who may vouch for the server at engine.url, "
+        "instead of the public authorities.",
+        project="never",
+        per_document=False,
+        allowed='"" or an absolute path',
+        max_length=4096,
+    )
     engine_token: str = _setting(
         "engine.token",
         "",
-        "Bearer token of the engine at engine.url; never sent to an address that a project's file "
-        "names.",
+        "Bearer token of the engine at engine.url, in plain text; better are the keyring and "
+        "engine.tokenEnv. Never sent to an address that a project's file names.",
         project="never",
+        instead="Store it with `infill-ls engine login`, or name the environment variable that "
+        "holds it in the editor's engine.tokenEnv. If the file was shared, have the token revoked.",
         per_document=False,
         max_length=10_000,
         repr=False,
@@ -253,6 +296,18 @@ class ServerSettings(BaseModel):
         project="never",
         per_document=False,
     )
+
+    @property
+    def engine_choice(self) -> tuple[str, ...]:
+        """All that says which engine is used and how it is reached."""
+        return (
+            self.engine_kind,
+            self.engine_url,
+            self.engine_model,
+            self.engine_token,
+            self.engine_token_env,
+            self.engine_ca_file,
+        )
 
 
 def _rule_of(info: FieldInfo) -> SettingRule:

@@ -141,6 +141,7 @@ def join(project: Mapping[str, Any], editor: Mapping[str, Any]) -> ServerSetting
     if "engine_url" in project and "engine_url" not in editor:
         # Or a project could have the user's token sent to an address of its own.
         values.pop("engine_token", None)
+        values.pop("engine_token_env", None)
     return ServerSettings(**values)
 
 

@@ -25,15 +25,17 @@ def allow_for_project(values: Mapping[str, Any], is_trusted: bool) -> Reading:
     kept: dict[str, Any] = {}
     never: list[str] = []
     only_trusted: list[str] = []
+    problems: list[str] = []
     for name, value in values.items():
         rule = RULES[name]
-        if rule.project == "never":
+        if rule.instead:
+            problems.append(f'"{rule.key}" can not be set by a project. {rule.instead}')
+        elif rule.project == "never":
             never.append(rule.key)
         elif is_trusted or (rule.project == "stricter" and is_stricter(name, value)):
             kept[name] = value
         else:
             only_trusted.append(rule.key)
-    problems: list[str] = []
     if never:
         problems.append(f"{_quoted(never)} can not be set by a project, only by the editor.")
     if only_trusted:

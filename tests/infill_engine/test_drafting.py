@@ -39,7 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, drafting: DraftCalibration | None) -> Engine:
-    config = EngineConfig(model=str(folder), dtype="float32", num_threads=1)
+    config = EngineConfig(
+        model=str(folder), dtype="float32", num_threads=1, max_batch=1, kv_slots=1
+    )
     return Engine.load(config, generation=replace(GENERATION, drafting=drafting))
 
 

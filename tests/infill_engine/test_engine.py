@@ -31,8 +31,12 @@ REQUEST = InfillRequest(PREFIX, SUFFIX, "python", "totals.py", mode="block", max
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     folder = tmp_path_factory.mktemp(request.param)
     write_tiny_checkpoint(folder, generation=generation(noise=request.param))
-    # In bfloat16 warm and cold caches agree to rounding only, which random weights amplify.
-    return Engine.load(EngineConfig(model=str(folder), dtype="float32", num_threads=1))
+    # In bfloat16 warm and cold caches agree to rounding only, which random weights amplify. One
+    # slot, so that a request for another file leaves nothing of the last one's prompt.
+    config = EngineConfig(
+        model=str(folder), dtype="float32", num_threads=1, max_batch=1, kv_slots=1
+    )
+    return Engine.load(config)
 
 
 def generation(**changes: object) -> GenerationConfig:

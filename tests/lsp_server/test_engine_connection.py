@@ -29,13 +29,14 @@ RESULT = InfillResult("1", "converged", 1, 1, 1, 0, 1, 0.1)
 class Link:
     """One engine; dies with `error` when it has one."""
 
-    def __init__(self) -> None:
+    def __init__(self, notice: object) -> None:
         self.error: InfillError | None = None
         self.is_closed = False
         self.num_streams_closed = 0
+        self.notice = notice
 
     async def details(self) -> dict[str, Any]:
-        return {"prompt": "SpmPrompt"}
+        return {"prompt": "SpmPrompt", "notice": self.notice}
 
     async def stream(self, request: InfillRequest) -> AsyncIterator[InfillUpdate | InfillResult]:
         try:
@@ -55,6 +56,7 @@ class Harness:
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.notice: object = ""
         self.links: list[Link] = []
         self.num_connects = 0
         self.connect_error: Exception | None = None
@@ -68,7 +70,7 @@ class Harness:
         report("Reading the model.", 40)
         if self.connect_error:
             raise self.connect_error
-        self.links.append(Link())
+        self.links.append(Link(self.notice))
         return self.links[-1]
 
     async def ready(self) -> Link:
@@ -95,6 +97,21 @@ async def test_the_status_tells_of_every_stage_once() -> None:
     ]
     assert await harness.ask() == RESULT
     assert harness.num_connects == 1
+
+
+@pytest.mark.parametrize(
+    ("notice", "message"),
+    [
+        ("Code goes to X.", "The engine is ready. Code goes to X."),
+        ("", "The engine is ready."),
+        (7, "The engine is ready."),
+    ],
+)
+async def test_the_status_says_where_code_goes(notice: object, message: str) -> None:
+    harness = Harness()
+    harness.notice = notice
+    await harness.ready()
+    assert harness.statuses[-1].message == message
 
 
 async def test_a_request_before_it_is_ready_is_refused_and_starts_it() -> None:

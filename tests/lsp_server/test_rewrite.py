@@ -84,6 +84,19 @@ async def test_a_model_that_follows_instructions_begins_from_the_selection(
 
 
 @pytest.mark.e2e
+async def test_another_try_is_drawn_by_chance(editor: Editor, engine: FakeEngine) -> None:
+    Client(editor)
+    editor.open(TEXT)
+    await rewrite(editor, apply=False)
+    first = engine.requests[-1]
+    assert first["temperature"] is None
+    await rewrite(editor, apply=False, seed=3)
+    again = engine.requests[-1]
+    assert again["seed"] == 3
+    assert again["temperature"] > 0
+
+
+@pytest.mark.e2e
 async def test_crlf_documents_get_crlf(editor: Editor, engine: FakeEngine) -> None:
     client = Client(editor)
     engine.middle = "x = a\n    return x"

@@ -121,6 +121,20 @@ def test_hidden_while_the_completion_menu_is_open(editor: Neovim) -> None:
     assert editor.wait_for(lambda: editor.ghost, "ghost text did not come back") == ghost
 
 
+def test_folds_stay_closed_and_text_comes_right(editor: Neovim) -> None:
+    # `total` and what is typed in it; `Reader` above it.
+    editor.nvim.command("set foldmethod=manual | 5,7fold | 10,13fold | normal! zM")
+    assert editor.nvim.funcs.foldclosed(5) == 5
+    editor.nvim.command("call cursor(13, 1)")
+    editor.type("A<CR>return ")
+    ghost, before = suggestion(editor), editor.text
+    editor.type("<Tab>")
+    assert editor.text == before.replace("return ", "return " + ghost)
+    assert editor.nvim.funcs.foldclosed(5) == 5
+    editor.type("<Esc>u")
+    assert editor.text == before
+
+
 def test_carriage_returns_stay_out_of_the_buffer(open_neovim: OpenNeovim) -> None:
     source = "def f(a, b):\r\n    c = a + b\r\n\r\n\r\nprint(f(1, 2))\r\n"
     with open_neovim(source, settings={"mode": "block", "minConfidence": 0}) as editor:

@@ -9,7 +9,7 @@ import pytest
 
 from infill_engine.process_state import read_state
 
-from .conftest import OpenNeovim
+from .conftest import SETTINGS, OpenNeovim
 from .driver import Neovim
 from .suggesting import open_line_in_total, suggestion
 
@@ -65,6 +65,22 @@ def test_a_killed_engine_comes_back(editor: Neovim) -> None:
     editor.type("<Esc>")
     open_line_in_total(editor, "return ")
     assert suggestion(editor)
+
+
+def test_a_refused_engine_is_told_in_the_status_and_typing_goes_on(
+    open_neovim: OpenNeovim, engine_home: dict[str, str]
+) -> None:
+    state = read_state()
+    assert state is not None
+    named = {"url": state.url, "token": "wrong"}
+    with open_neovim(wait=False, settings={**SETTINGS, "engine": named}) as editor:
+        open_line_in_total(editor, "return ")
+        editor.wait_for(
+            lambda: "token" in editor.lua("return (vim.g.infill_status or {}).message or ''"),
+            "nothing is said of the token",
+        )
+        assert editor.ghost == ""
+        assert editor.nvim.current.line == "    return "
 
 
 def test_nothing_is_left_behind(open_neovim: OpenNeovim) -> None:

@@ -69,15 +69,35 @@ def running_code_server(entry: Path, vsix: Path, folders: UserFolders) -> Iterat
         vsix: the packed extension.
         folders: with the settings written.
     """
-    folders.workspace.mkdir(parents=True, exist_ok=True)
-    (folders.root / "home").mkdir(exist_ok=True)
-    command = [str(NODE), str(entry), *_place(folders)]
-    _install_extension(command, vsix, folders)
+    install_extension(entry, vsix, folders)
+    with serving_code_server(entry, folders) as server:
+        yield server
+
+
+def install_extension(entry: Path, vsix: Path, folders: UserFolders) -> None:
+    """Install a packed extension as `code --install-extension` does."""
+    said = _run(entry, folders, "--install-extension", str(vsix), "--force")
+    assert "successfully installed" in said, said
+
+
+def uninstall_extension(entry: Path, identifier: str, folders: UserFolders) -> None:
+    """Uninstall an extension; VS Code cleans up after it when it is next started."""
+    said = _run(entry, folders, "--uninstall-extension", identifier)
+    assert "successfully uninstalled" in said, said
+
+
+@contextmanager
+def serving_code_server(entry: Path, folders: UserFolders) -> Iterator[CodeServer]:
+    """Serve VS Code with what is installed, and leave no process behind."""
+    _make(folders)
     port = _free_port()
     log_path = folders.root / "code-server.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*command, *_OPTIONS, f"--bind-addr=127.0.0.1:{port}", str(folders.workspace)],
+            [
+                *(str(NODE), str(entry), *_place(folders), *_OPTIONS),
+                *(f"--bind-addr=127.0.0.1:{port}", str(folders.workspace)),
+            ],
             env=folders.environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -93,6 +113,11 @@ def running_code_server(entry: Path, vsix: Path, folders: UserFolders) -> Iterat
             _end(process, folders)
 
 
+def _make(folders: UserFolders) -> None:
+    folders.workspace.mkdir(parents=True, exist_ok=True)
+    (folders.root / "home").mkdir(exist_ok=True)
+
+
 def _place(folders: UserFolders) -> list[str]:
     config = folders.root / "code-server.yaml"
     config.touch()
@@ -103,16 +128,18 @@ def _place(folders: UserFolders) -> list[str]:
     ]
 
 
-def _install_extension(command: list[str], vsix: Path, folders: UserFolders) -> None:
+def _run(entry: Path, folders: UserFolders, *arguments: str) -> str:
+    _make(folders)
     run = subprocess.run(
-        [*command, "--install-extension", str(vsix), "--force"],
+        [NODE, entry, *_place(folders), *arguments],
         env=folders.environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=_START_S,
     )
-    if run.returncode != 0 or "successfully installed" not in run.stdout:
-        raise RuntimeError(f"The extension was not installed:\n{run.stdout}{run.stderr}")
+    assert run.returncode == 0, run.stdout
+    return run.stdout
 
 
 def _end(process: subprocess.Popen[bytes], folders: UserFolders) -> None:

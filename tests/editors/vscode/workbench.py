@@ -33,13 +33,22 @@ class VSCode(Screen):
         self._open_name = ""
 
     @classmethod
-    async def open_window(cls, browser: Browser, server: CodeServer) -> "VSCode":
-        """Open the workspace in a new window; returns when the status bar shows infill-ls."""
+    async def open_window(
+        cls, browser: Browser, server: CodeServer, has_extension: bool = True
+    ) -> "VSCode":
+        """Open the workspace in a new window; returns when the status bar shows infill-ls.
+
+        Args:
+            browser: in which it opens.
+            server: that serves it.
+            has_extension: whether our extension is there; else any status bar will do.
+        """
         context = await browser.new_context(viewport=SIZE, reduced_motion="reduce")
         await context.add_init_script(path=SCREEN_SCRIPT)
         page = await context.new_page()
         await page.goto(f"{server.url}/?folder={quote(str(server.folders.workspace))}")
-        await page.wait_for_selector('.statusbar-item[id*="infill"]', timeout=1000 * GIVE_UP_S)
+        in_status_bar = '.statusbar-item[id*="infill"]' if has_extension else ".statusbar-item"
+        await page.wait_for_selector(in_status_bar, timeout=1000 * GIVE_UP_S)
         return cls(page, server)
 
     async def close(self) -> None:

@@ -24,6 +24,10 @@ RANGES: dict[str, tuple[list[Any], list[Any]]] = {  # key: allowed values, refus
         ["", "http://127.0.0.1:1", "https://host/path"],
         ["host:1", "ftp://host", "http://", "http://a b", "http://a\nb", "http://" + LONG, 1],
     ),
+    "engine.kind": (["infill", "openai"], ["", "vllm", 1, None]),
+    "engine.model": (["", "org/model:7b"], [1, None, LONG]),
+    "engine.tokenEnv": (["", "TEAM_TOKEN"], ["A B", "1A", "$A", "A=b", 1, "A" * 201]),
+    "engine.caFile": (["", "/etc/ca.pem", "~/ca.pem"], ["ca.pem", 1, "/" + LONG]),
     "engine.token": (["", "abc"], [1, None, LONG]),
     "debounce.minMs": ([0, 5000], [-1, 5001, 1.5]),
     "debounce.maxMs": ([0, 5000], [-1, 5001, 1.5]),
@@ -98,6 +102,8 @@ def test_what_a_project_may_set() -> None:
     rights = {rule.key: rule.project for rule in RULES.values()}
     assert {key for key, right in rights.items() if right == "never"} == {
         "engine.token",
+        "engine.tokenEnv",
+        "engine.caFile",
         "record",
         "log.level",
     }

@@ -188,6 +188,8 @@ def test_the_users_token_does_not_go_to_a_projects_address() -> None:
     assert join(project, token).engine_token == ""
     assert join(project, {**token, "engine_url": "http://b"}).engine_token == "s3cret"
     assert join({}, token).engine_token == "s3cret"
+    assert join(project, {"engine_token_env": "HOME"}).engine_token_env == ""
+    assert join({}, {"engine_token_env": "HOME"}).engine_token_env == "HOME"
 
 
 def test_a_project_can_switch_off_what_the_editor_leaves_open(workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lsp_server.settings.schema import RULES, ServerSettings
+from lsp_server.settings.schema import NAMES, RULES, ServerSettings
 from lsp_server.settings.trust import allow_for_project
 
 STRICTER: dict[str, Any] = {
@@ -23,16 +23,29 @@ EVERYTHING: dict[str, Any] = {
 
 def test_trusted_it_sets_all_but_what_is_the_users_own() -> None:
     values, problems = allow_for_project(EVERYTHING, is_trusted=True)
-    assert set(EVERYTHING) - set(values) == {"engine_token", "record", "log_level"}
-    assert len(problems) == 1
-    assert all(f'"{key}"' in problems[0] for key in ("engine.token", "record", "log.level"))
+    never = ("engine.tokenEnv", "engine.caFile", "record", "log.level")
+    users_own = {NAMES[key] for key in (*never, "engine.token")}
+    assert set(EVERYTHING) - set(values) == users_own
+    assert len(problems) == 2
+    assert all(f'"{key}"' in problems[1] for key in never)
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_token_is_refused_by_name_and_with_a_better_place(is_trusted: bool) -> None:
+    values, (problem,) = allow_for_project({"engine_token": "s3cret"}, is_trusted)
+    assert values == {}
+    assert '"engine.token" can not be set by a project' in problem
+    assert "infill-ls engine login" in problem and "engine.tokenEnv" in problem
+    assert "s3cret" not in problem
 
 
 def test_untrusted_it_can_only_do_less() -> None:
     values, problems = allow_for_project(EVERYTHING, is_trusted=False)
     assert values == STRICTER
-    assert len(problems) == 2
-    assert '"engine.url"' in problems[1] and '"workspaceTrusted": true' in problems[1]
+    assert len(problems) == 3
+    assert '"workspaceTrusted": true' in problems[2]
+    for key in ("engine.url", "engine.kind", "engine.model"):
+        assert f'"{key}"' in problems[2]
     assert "s3cret" not in " ".join(problems) and "elsewhere" not in " ".join(problems)
 
 

@@ -8,10 +8,10 @@ import * as vscode from "vscode";
 import { readOwnSettings } from "../settings";
 import { runInfill } from "./commandLine";
 import { type Found, findServer } from "./find";
-import { InstallCancelled, installServer, removeServer } from "./install";
+import { InstallCancelled, installServer } from "./install";
 import type { ServerLifecycle } from "./lifecycle";
 import { tellError } from "./messages";
-import { leaveNote } from "./uninstall";
+import { leaveNote, removeServerAndTraces } from "./uninstall";
 
 /** Where this extension installs the server; nothing else of it lies outside of VS Code's own. */
 export function privateFolder(context: vscode.ExtensionContext): string {
@@ -122,8 +122,8 @@ export class ServerOffer {
   }
 
   private async remove(): Promise<void> {
-    await this.stopAll();
-    const wasThere = await removeServer(privateFolder(this.context));
+    await this.server.stop();
+    const wasThere = await removeServerAndTraces(privateFolder(this.context));
     const models =
       "Models that you have fetched stay where Hugging Face keeps them " +
       "(HF_HOME, by default .cache/huggingface in your home folder).";

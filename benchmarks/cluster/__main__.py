@@ -1,0 +1,221 @@
+"""Cluster: a team on a real one here, and how many GPUs larger teams would need.
+
+    python -m benchmarks.cluster
+
+First `infill-ls cluster run` serves the embedded model from one replica, then from two, to users
+who ask again as soon as an answer is there, each answer compared with a single engine's; then
+fleets of 8, 64 and 512 are simulated with the cluster's own router. See benchmarks/README.md.
+"""
+
+import asyncio
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.cluster.capacity import LIMIT_MS, find_capacity, simulator
+from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
+from benchmarks.cluster.fleet import FleetLoad
+from benchmarks.cluster.served import serve_team
+from benchmarks.cluster.team import TeamResult, requests_of, type_together
+from benchmarks.cluster.typists import Work, mean_requests_per_s, record_work
+from benchmarks.machine import describe_machine
+from benchmarks.progress_bar import progress_bar
+from benchmarks.typing_sessions import TypingSession, typing_sessions
+from infill_engine.api import InfillError, InfillRequest
+from infill_engine.config import EngineConfig
+from infill_engine.engine import Engine
+from infill_engine.tokenizer import Tokenizer
+
+_FLEETS = (8, 64, 512)
+_DEVELOPERS_PER_REPLICA = 16
+_NUM_RECORDED_PLACES = 40
+
+
+@click.command()
+@click.option("--users", default="1,8,32,200", show_default=True, help="Numbers, by comma.")
+@click.option("--replicas", default="1,2", show_default=True, help="Numbers, by comma.")
+@click.option("--num-requests", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--context-tokens", type=click.IntRange(min=64), default=256, show_default=True)
+@click.option("--max-queue", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--measure/--no-measure", default=True, help="A real cluster on this machine.")
+@click.option("--simulate/--no-simulate", default=True, help="Fleets of GPUs.")
+def cluster(
+    users: str,
+    replicas: str,
+    num_requests: int,
+    context_tokens: int,
+    max_queue: int,
+    seed: int,
+    measure: bool,
+    simulate: bool,
+) -> None:
+    """Measure a team's cluster."""
+    machine = describe_machine()
+    numbers = [int(number) for number in users.split(",")]
+    works = record_work(_NUM_RECORDED_PLACES, context_tokens, seed)
+    measured: list[dict[str, Any]] = []
+    if measure:
+        config = EngineConfig()
+        sessions = typing_sessions(
+            max(numbers), context_tokens, Tokenizer.from_folder(config.folder), seed
+        )
+        expected = _expected(sessions, num_requests)
+        for num_replicas in (int(number) for number in replicas.split(",")):
+            measured += _measure(num_replicas, numbers, sessions, num_requests, expected)
+        _print_measured(measured)
+    simulated: list[dict[str, Any]] = []
+    if simulate:
+        for costs in (recorded_costs(works), H100_FP8):
+            fleets = _simulate(costs, works, seed, max_queue)
+            _print_simulated(costs, fleets)
+            if costs is H100_FP8:
+                simulated = fleets
+    report = {
+        "benchmark": "cluster",
+        "context_tokens": context_tokens,
+        "num_requests": num_requests,
+        "max_queue": max_queue,
+        "seed": seed,
+        "requests_per_s_of_a_typist": round(mean_requests_per_s(seed), 3),
+        "measured": measured,
+        "simulated": simulated,
+        "machine": machine.to_dict(),
+    }
+    Console().print(str(machine), highlight=False, soft_wrap=True)
+    print(json.dumps(report))
+
+
+def _expected(sessions: list[TypingSession], num_requests: int) -> dict[InfillRequest, str]:
+    """What a single engine answers, as it is in a replica."""
+    engine = Engine.load(EngineConfig(num_threads=1))
+    requests = {request for session in sessions for request in requests_of(session, num_requests)}
+    with progress_bar("single engine", len(requests)) as on_done:
+        expected: dict[InfillRequest, str] = {}
+        for request in requests:
+            expected[request] = engine.infill(request).text
+            on_done()
+    return expected
+
+
+def _measure(
+    num_replicas: int,
+    numbers: list[int],
+    sessions: list[TypingSession],
+    num_requests: int,
+    expected: dict[InfillRequest, str],
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    with (
+        serve_team(num_replicas, max(numbers)) as served,
+        progress_bar(f"{num_replicas} replicas", len(numbers) + 1) as on_done,
+    ):
+        for num_users in numbers:
+            result = asyncio.run(
+                type_together(served, sessions[:num_users], num_requests, True, expected)
+            )
+            found.append(_row(num_replicas, True, result))
+            on_done()
+        middle = sorted(numbers)[len(numbers) // 2]
+        without = type_together(served, sessions[:middle], num_requests, False, expected)
+        found.append(_row(num_replicas, False, asyncio.run(without)))
+        on_done()
+    return found
+
+
+def _row(num_replicas: int, has_affinity: bool, result: TeamResult) -> dict[str, Any]:
+    return {
+        "num_replicas": num_replicas,
+        "has_affinity": has_affinity,
+        **dataclasses.asdict(result),
+        "latency_ms": result.latency_ms.to_dict(),
+    }
+
+
+def _simulate(
+    costs: ReplicaCosts, works: list[Work], seed: int, max_queue: int
+) -> list[dict[str, Any]]:
+    fleets: list[dict[str, Any]] = []
+    for num_replicas in _FLEETS:
+        for has_affinity in (True, False):
+            loads: list[FleetLoad] = []
+            capacity = find_capacity(
+                simulator(costs, works, num_replicas, has_affinity, seed, max_queue),
+                num_replicas * _DEVELOPERS_PER_REPLICA,
+                loads.append,
+            )
+            fleets.append(
+                {
+                    "num_replicas": num_replicas,
+                    "has_affinity": has_affinity,
+                    "capacity": capacity,
+                    "loads": [_rounded(load) for load in loads],
+                }
+            )
+    return fleets
+
+
+def _rounded(load: FleetLoad) -> dict[str, Any]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in dataclasses.asdict(load).items()
+    }
+
+
+def _print_measured(rows: list[dict[str, Any]]) -> None:
+    table = Table(title="A real cluster on this machine, embedded model, one thread a replica")
+    for column in (
+        *("replicas", "users", "affinity", "p50 ms", "p95 ms", "requests/s"),
+        *("cached", "wrong", "busy", "failed"),
+    ):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["num_replicas"]),
+            str(row["num_users"]),
+            "yes" if row["has_affinity"] else "no",
+            f"{row['latency_ms']['p50']:.0f}",
+            f"{row['latency_ms']['p95']:.0f}",
+            f"{row['requests_per_s']:.1f}",
+            f"{row['share_cached']:.0%}",
+            *(str(row[name]) for name in ("num_wrong", "num_busy", "num_failed")),
+        )
+    Console().print(table)
+
+
+def _print_simulated(costs: ReplicaCosts, fleets: list[dict[str, Any]]) -> None:
+    table = Table(title=f"Simulated: {costs.name} ({costs.source})")
+    for column in (
+        *("replicas", "affinity", "developers who type", "p95 ms", "prompts cached"),
+        "replicas for 1,000",
+    ):
+        table.add_column(column, justify="right")
+    for fleet in fleets:
+        best = [load for load in fleet["loads"] if load["num_developers"] == fleet["capacity"]]
+        load = best[0] if best else {"p95_ms": LIMIT_MS, "share_cached": 0.0}
+        table.add_row(
+            str(fleet["num_replicas"]),
+            "yes" if fleet["has_affinity"] else "no",
+            str(fleet["capacity"]),
+            f"{load['p95_ms']:.0f}",
+            f"{load['share_cached']:.0%}",
+            f"{1000 * fleet['num_replicas'] / max(1, fleet['capacity']):.0f}",
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    """Run it; what goes wrong ends as one sentence."""
+    try:
+        cluster(standalone_mode=False)
+    except (InfillError, click.ClickException) as error:
+        sys.exit(f"benchmarks.cluster: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`infill-ls cluster run` on this machine for one measurement, with a token for each user.
+
+Knows nothing of what is asked.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from infill_client.address import EngineAddress
+from infill_cluster.security.tokens import add_token
+from infill_engine.api import EngineUnavailable
+
+_END_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTeam:
+    """A cluster that runs.
+
+    Attributes:
+        url: of its gateway.
+        tokens: one for each user.
+    """
+
+    url: str
+    tokens: tuple[str, ...]
+
+    def address(self, user_idx: int) -> EngineAddress:
+        """Where and as whom a user asks."""
+        return EngineAddress(self.url, self.tokens[user_idx])
+
+
+@contextlib.contextmanager
+def serve_team(num_replicas: int, num_users: int) -> Iterator[ServedTeam]:
+    """Serve engines with the embedded model, one thread each, and leave nothing behind.
+
+    Raises:
+        EngineUnavailable: the cluster did not start; the message has what it said.
+    """
+    # A short path: Ray puts sockets in it.
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    tokens = tuple(add_token(folder / "tokens.json", f"user{idx}") for idx in range(num_users))
+    config = {
+        "engine": {"num_threads": 1, "max_queued_requests": 2 * num_users},
+        "replicas": {"min": num_replicas, "max": num_replicas, "num_cpus": 0.5},
+        "gateway": {
+            "port": 0,
+            "tokens_file": str(folder / "tokens.json"),
+            "limits": {"burst": 100_000, "requests_per_minute": 100_000},
+        },
+    }
+    (folder / "cluster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "RAY_TMPDIR": str(folder),
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infill_cli", "cluster", "run", "--config", folder / "cluster.yaml"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        if "Serving at " not in said:
+            raise EngineUnavailable(f"The cluster did not start: {said or 'it said nothing'}")
+        yield ServedTeam(said.split("Serving at ")[1].split(". Ctrl-C")[0], tokens)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""Predictions for several requests' canvases: in one pass where that changes no bit, else in turn.
+
+What a request is answered must not depend on who else asks. Sums of int8 products are exact, so
+there the rows of a pass do not touch each other; a float product may round by how many rows it has.
+So a pass is shared once it has proved, on this machine and with these weights, to give each canvas
+the bits it gets alone. Knows nothing of requests, of prompts or of how many canvases are worth it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+
+from infill_engine.forward.eager import EagerForward
+from infill_engine.forward.prediction import Forward, Prediction, Wanted
+from infill_engine.forward.side_by_side import PlacedCanvas, denoise_side_by_side
+from infill_engine.kv_cache import KVCache
+from infill_engine.model.diffusion_gemma import DiffusionGemma
+
+logger = logging.getLogger(__name__)
+
+_PROMPT_LENGTHS = (3, 40, 7, 101)
+"""Tokens before the trial canvases: within a tiny window and beyond it."""
+
+
+class Together:
+    """Answers what several canvases want, each over a forward of its own."""
+
+    def __init__(self) -> None:
+        self._is_exact: bool | None = None
+
+    @property
+    def shares_passes(self) -> bool | None:
+        """Whether canvases share a pass; None before two have met."""
+        return self._is_exact
+
+    def prove(self, forward: Forward) -> None:
+        """Find out whether a pass can be shared, unless that is known; takes a few steps' time."""
+        if self._is_exact is not None:
+            return
+        self._is_exact = False
+        try:
+            if isinstance(forward, EagerForward):
+                self._is_exact = _is_exact_side_by_side(forward.model)
+        except Exception as error:  # such as too little memory: requests can still take turns
+            logger.warning("sharing steps was not tried: %s", type(error).__name__)
+        logger.info("denoising steps are shared: %s", self._is_exact)
+
+    def predict(self, wishes: Sequence[tuple[Forward, Wanted]]) -> list[Prediction | Exception]:
+        """One answer for each wish, in order: a prediction, or why that one got none.
+
+        Args:
+            wishes: forwards of one model, none of them twice, and what is wanted of each.
+        """
+        if len(wishes) > 1 and (eager := _all_eager(wishes)) is not None:
+            self.prove(eager[0][0])
+            if self._is_exact and (answers := _predict_shared(eager)) is not None:
+                return answers
+        return [
+            _attempt(lambda forward=forward, wanted=wanted: forward.predict(*wanted))
+            for forward, wanted in wishes
+        ]
+
+
+def _all_eager(
+    wishes: Sequence[tuple[Forward, Wanted]],
+) -> list[tuple[EagerForward, Wanted]] | None:
+    eager = [(f, wanted) for f, wanted in wishes if isinstance(f, EagerForward)]
+    return eager if len(eager) == len(wishes) else None
+
+
+def _predict_shared(
+    wishes: Sequence[tuple[EagerForward, Wanted]],
+) -> list[Prediction | Exception] | None:
+    """None where the pass itself failed, before anything was drawn: each then fails alone."""
+    try:
+        hidden = denoise_side_by_side(
+            wishes[0][0].model,
+            [
+                PlacedCanvas(wanted.canvas.current, forward.cache, forward.signal(wanted.canvas))
+                for forward, wanted in wishes
+            ],
+        )
+    except Exception as error:  # of whichever canvas; the text may quote what it was about
+        logger.warning("a shared step failed (%s); each is tried alone", type(error).__name__)
+        return None
+    # The head is taken canvas by canvas: logits of several would not fit a core's cache, which
+    # makes them half as slow again (four canvases of 16: 127 ms together, 83 ms in turn, measured
+    # on a busy machine).
+    return [
+        _attempt(lambda f=forward, h=part, w=wanted: f.read_off(h, w))
+        for (forward, wanted), part in zip(wishes, hidden, strict=True)
+    ]
+
+
+def _attempt(predict: Callable[[], Prediction]) -> Prediction | Exception:
+    try:
+        return predict()
+    except Exception as error:
+        return error
+
+
+def _is_exact_side_by_side(model: DiffusionGemma) -> bool:
+    """Whether trial canvases, long and short, get the same bits in company as alone."""
+    is_int8 = any(weight.dtype == torch.int8 for weight in model.weights())
+    if model.device.type != "cpu" or (model.dtype == torch.float32 and not is_int8):
+        return False  # float32 products round by their number of rows; a trial may miss it
+    canvases = _trial_canvases(model)
+    alone = [model.denoise(c.token_ids, c.cache, c.signal) for c in canvases]
+    groups = [[2, 0], [1, 3], list(range(len(canvases)))]
+    return all(
+        torch.equal(together, alone[idx])
+        for group in groups
+        for idx, together in zip(
+            group, denoise_side_by_side(model, [canvases[idx] for idx in group]), strict=True
+        )
+    )
+
+
+def _trial_canvases(model: DiffusionGemma) -> list[PlacedCanvas]:
+    generator = torch.Generator().manual_seed(0)
+    config, length = model.config, model.config.canvas_length
+    canvases: list[PlacedCanvas] = []
+    for idx, num_prompt in enumerate(_PROMPT_LENGTHS):
+        cache = KVCache(config, model.dtype, model.device)
+        shape = (1, length if idx % 2 else max(1, length // 2))
+        prompt = torch.randint(config.vocab_size, (1, num_prompt), generator=generator)
+        cache.expect(prompt[0].tolist(), length)
+        model.prefill(prompt, cache)
+        token_ids = torch.randint(config.vocab_size, shape, generator=generator)
+        signal = torch.randn(*shape, config.hidden_size, generator=generator).to(model.dtype)
+        canvases.append(PlacedCanvas(token_ids, cache, signal if idx else None))
+    return canvases
