@@ -21,6 +21,8 @@ def require_ray(starts_one: bool = False) -> None:
     """
     # Before Ray is imported: it reads these once.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # A handle goes on after its Ray has ended, and would start another one.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if starts_one:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("ray.serve") is None:

@@ -13,6 +13,7 @@ import infill_engine  # noqa: F401  first: sets how idle threads wait, before to
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -89,7 +89,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 "port": 0,
                 "tokens_file": str(folder / "tokens.json"),
                 "audit_file": str(folder / "audit.jsonl"),
-                "limits": {"burst": 100_000, "max_request_bytes": 100_000},
+                "limits": {
+                    "burst": 100_000,
+                    "max_request_bytes": 100_000,
+                    "request_timeout_s": 600,
+                },
             },
         },
         "the test",
@@ -243,15 +247,15 @@ async def test_more_to_do_brings_more_replicas(cluster: Cluster) -> None:
     from infill_cluster.deployments import rollout
 
     changed = cluster.config.model_dump(mode="json")
-    changed["replicas"].update(min=1, target_ongoing_requests=1, upscale_delay_s=0)
+    changed["replicas"].update(max=3, target_ongoing_requests=1, upscale_delay_s=0)
     await asyncio.to_thread(rollout.roll_out, parse_config(changed, "the test"), load)
-    await asyncio.to_thread(until, lambda: _num_replicas() == 1)
+    await asyncio.to_thread(until, lambda: _num_replicas() == 2)
     async with cluster.client() as client:
         streams = [
             asyncio.create_task(client.infill(InfillRequest("STEPS 100000", ""), f"doc{idx}"))
-            for idx in range(4)
+            for idx in range(6)
         ]
-        await asyncio.to_thread(until, lambda: _num_replicas() == 2)
+        await asyncio.to_thread(until, lambda: _num_replicas() == 3)
         for stream in streams:
             assert not stream.done()
             stream.cancel()
