@@ -31,6 +31,8 @@ class EngineSection(_Section):
     dtype: str = "auto"
     kv_cache: str = "auto"
     num_threads: int | None = Field(default=None, ge=1)
+    max_batch: int | None = Field(default=None, ge=1, le=64)
+    kv_slots: int | None = Field(default=None, ge=1)
     max_context_tokens: int | None = Field(default=None, ge=64)
     max_queued_requests: int = Field(default=8, ge=1, le=1000)
 
@@ -62,7 +64,7 @@ class ReplicasSection(_Section):
     health_check_period_s: float = Field(default=10.0, gt=0)
     upscale_delay_s: float = Field(default=10.0, ge=0)
     downscale_delay_s: float = Field(default=600.0, ge=0)
-    max_queue: int = Field(default=2, ge=1)
+    max_queue: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")
     def _min_is_not_above_max(self) -> "ReplicasSection":

@@ -57,7 +57,7 @@ class AffinityRouter:
 
     def __init__(
         self,
-        max_queue: int = 2,
+        max_queue: int = 3,
         max_remembered: int = 100_000,
         rng: random.Random | None = None,
     ) -> None:

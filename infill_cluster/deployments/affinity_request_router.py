@@ -20,7 +20,7 @@ class AffinityRequestRouter(RequestRouter):
     request it was chosen for.
     """
 
-    def initialize_state(self, max_queue: int = 2, **_others: Any) -> None:
+    def initialize_state(self, max_queue: int = 3, **_others: Any) -> None:
         """Take `request_router_kwargs` of the deployment; see `AffinityRouter`."""
         self.affinity = AffinityRouter(max_queue=max_queue)
         watch_router(self.affinity)

@@ -95,8 +95,10 @@ class InfillEndpoint:
         key = affinity_key(outcome.user, document)
         headers = [("content-type", "application/json")]
         if document:
-            # The key instead of the name: two users' documents never take each other's place.
-            headers.append((DOCUMENT_HEADER.lower(), key))
+            # Digests instead of names: two users' documents never take each other's place, and the
+            # engine, which divides them at the space, gives users their turns.
+            who = affinity_key(outcome.user, "")
+            headers.append((DOCUMENT_HEADER.lower(), f"{who} {key}"))
         call = EngineCall("POST", "/v1/infill", tuple(headers), body)
         answer = HeldAnswer(self._replicas, call, key)
         try:
