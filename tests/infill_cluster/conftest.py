@@ -65,10 +65,12 @@ class LocalReplicas:
             for idx, engine in enumerate(self.engines)
         }
         self.router = AffinityRouter()
+        self.calls: list[EngineCall] = []
         self.lost_after: list[int] = []
         """How many chunks the next answers get to before their replica is lost."""
 
     async def ask(self, call: EngineCall, key: str) -> AsyncGenerator[AnswerPart, None]:
+        self.calls.append(call)
         if not self.replicas:
             raise EngineUnavailable("No engine of the cluster can answer now. Ask again.")
         lost_after = self.lost_after.pop(0) if self.lost_after and key else None

@@ -185,6 +185,19 @@ async def test_without_a_replica_the_gateway_says_so(start_gateway: Any) -> None
             await client.infill(InfillRequest("x", ""))
 
 
+async def test_an_engine_can_tell_users_apart_and_knows_nobody_by_name(start_gateway: Any) -> None:
+    gateway = await start_gateway()
+    for user in ("ada", "bob"):
+        async with EngineClient(gateway.address(gateway.token_of(user))) as client:
+            for document in ("a.py", "b.py"):
+                await client.infill(InfillRequest("x", ""), f"client {document}")
+    asked = [dict(call.headers)["x-infill-document"] for call in gateway.replicas.calls]
+    users, documents = zip(*(one.split(" ") for one in asked), strict=True)
+    assert users[0] == users[1] != users[2] == users[3]
+    assert len(set(documents)) == 4
+    assert not any(name in one for one in asked for name in ("ada", "bob", "py"))
+
+
 async def test_two_users_documents_of_one_name_do_not_supersede_each_other(
     start_gateway: Any,
 ) -> None:
