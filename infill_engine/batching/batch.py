@@ -91,8 +91,9 @@ class EngineBatch:
             if wanting := [row for row in self._rows if row.wanted is not None]:
                 self._step(wanting)
             # Those that end need nothing of the model and free their slots.
-            for row in [row for row in self._rows if row.wanted is None and row.fill.must_stop]:
-                self._go_on(row)
+            for row in [row for row in self._rows if row.fill.must_stop]:
+                while row in self._rows and row.wanted is None:
+                    self._go_on(row)
             self._let_newcomers_go_on()
 
     def _let_newcomers_go_on(self) -> None:

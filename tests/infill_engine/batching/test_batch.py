@@ -123,6 +123,14 @@ def open_batch(engine: Engine, steps: list[int] | None = None) -> EngineBatch:
     return engine.open_batch(noted.append, Permissive(NUM_SLOTS))
 
 
+def make_room(batch: EngineBatch) -> None:
+    for _ in range(10_000):
+        if batch.has_room:
+            return
+        batch.advance()
+    raise AssertionError("nobody ever ends")
+
+
 def run_to_end(batch: EngineBatch) -> None:
     for _ in range(10_000):
         if not batch.num_rows:
@@ -165,8 +173,7 @@ def arrive(
     batch = open_batch(engine)
     recorders: list[tuple[InfillRequest, Recorder]] = []
     for request, num_rounds in sequence:
-        while not batch.has_room:
-            batch.advance()
+        make_room(batch)
         recorders.append((request, Recorder()))
         batch.admit(request, None, recorders[-1][1])
         for _ in range(num_rounds):
@@ -322,8 +329,7 @@ def test_the_default_guard_finds_that_rows_in_turn_do_not_pay(engine: Engine) ->
     batch = engine.open_batch()
     recorders: list[Recorder] = []
     for idx in range(12):
-        while not batch.has_room:
-            batch.advance()
+        make_room(batch)
         recorders.append(Recorder())
         batch.admit(replace(REQUESTS[1], seed=idx), None, recorders[-1])
     run_to_end(batch)
