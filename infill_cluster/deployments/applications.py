@@ -20,6 +20,8 @@ _ROUTER = "infill_cluster.deployments.affinity_request_router:AffinityRequestRou
 _QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 """The gateway writes the line of a request; Serve's would come twice, with a traceback for each
 client that leaves."""
+_USUAL_MAX_BATCH = 4
+"""Requests that run at once in an engine that chooses itself."""
 _DRAIN_POLL_S = 0.5
 _GATEWAY_GRACE_S = 5.0
 
@@ -47,7 +49,9 @@ def engines(config: ClusterConfig, load_engine: EngineLoader | None = None) -> A
             "downscale_delay_s": replicas.downscale_delay_s,
         },
         # One more than the engine takes: who is refused is told so, instead of waiting unseen.
-        max_ongoing_requests=config.engine.max_queued_requests + 2,
+        max_ongoing_requests=config.engine.max_queued_requests
+        + (config.engine.max_batch or _USUAL_MAX_BATCH)
+        + 1,
         ray_actor_options={"num_cpus": replicas.num_cpus, "num_gpus": replicas.num_gpus},
         health_check_period_s=replicas.health_check_period_s,
         health_check_timeout_s=max(10.0, replicas.health_check_period_s),

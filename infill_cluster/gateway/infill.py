@@ -8,6 +8,7 @@ text is passed on and never looked at.
 import asyncio
 import contextlib
 import logging
+import secrets
 from contextlib import aclosing
 
 from sse_starlette import ServerSentEvent
@@ -93,13 +94,11 @@ class InfillEndpoint:
     async def _relay(self, outcome: Outcome, request: Request, body: bytes, send: Send) -> None:
         document = request.headers.get(DOCUMENT_HEADER, "")
         key = affinity_key(outcome.user, document)
-        headers = [("content-type", "application/json")]
-        if document:
-            # Digests instead of names: two users' documents never take each other's place, and the
-            # engine, which divides them at the space, gives users their turns.
-            who = affinity_key(outcome.user, "")
-            headers.append((DOCUMENT_HEADER.lower(), f"{who} {key}"))
-        call = EngineCall("POST", "/v1/infill", tuple(headers), body)
+        headers = (
+            ("content-type", "application/json"),
+            (DOCUMENT_HEADER.lower(), _engines_document(outcome.user, document, key)),
+        )
+        call = EngineCall("POST", "/v1/infill", headers, body)
         answer = HeldAnswer(self._replicas, call, key)
         try:
             async with (
@@ -139,6 +138,15 @@ class InfillEndpoint:
                 await _end_with(outcome, error, request.scope, send)
                 return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _engines_document(user: str, document: str, key: str) -> str:
+    """Name user and document to the engine: digests, so that neither is read anywhere.
+
+    The engine divides them at the space. It gives users their turns, and lets a newer request of
+    the same name take an older one's place: not where a client has named no document.
+    """
+    return f"{affinity_key(user, '')} {key if document else secrets.token_hex(8)}"
 
 
 async def _end_with(outcome: Outcome, error: InfillError, scope: Scope, send: Send) -> None:

@@ -220,6 +220,19 @@ async def test_two_users_documents_of_one_name_do_not_supersede_each_other(
     assert [result.finish_reason for result in results] == ["converged", "converged"]
 
 
+async def test_who_names_no_document_has_turns_of_their_own_all_the_same(
+    start_gateway: Any,
+) -> None:
+    gateway = await start_gateway()
+    async with EngineClient(gateway.address(gateway.token_of("ada"))) as client:
+        for document in ("", "", "a.py"):
+            await client.infill(InfillRequest("x", ""), document)
+    told = [dict(call.headers)["x-infill-document"].split(" ") for call in gateway.replicas.calls]
+    users, documents = zip(*told, strict=True)
+    assert len(set(users)) == 1
+    assert len(set(documents)) == 3
+
+
 async def test_tls_with_the_teams_certificate(start_gateway: Any, tmp_path: Path) -> None:
     certificate = write_certificate(tmp_path)
     tls = {"certificate": str(certificate), "key": str(tmp_path / "key.pem")}
