@@ -132,7 +132,7 @@ class _Asking:
             session.folder_uris(),
             session.snippets_for(document, *at, self.settings),
         )
-        found = await suggest(session.engine, request, self.on_update)
+        found = await suggest(session.engine, document.uri, request, self.on_update)
         # An item of the menu is a whole word: what would make another of it does not extend it.
         is_glued = self.situation.selected is not None and _joins_words(ask.place, found.text)
         text = "" if is_glued else found.text

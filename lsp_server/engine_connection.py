@@ -6,6 +6,8 @@ the engine is back. Knows nothing of LSP or of documents; what travels is infill
 
 import asyncio
 import contextlib
+import hashlib
+import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -45,7 +47,9 @@ class EngineStatus:
 class EngineLink(Protocol):
     """A client of one running engine, as infill_client offers it."""
 
-    def stream(self, request: InfillRequest) -> AsyncIterator[InfillUpdate | InfillResult]:
+    def stream(
+        self, request: InfillRequest, document_id: str
+    ) -> AsyncIterator[InfillUpdate | InfillResult]:
         """Yield updates, then exactly one result; closing it cancels the request."""
         ...
 
@@ -80,6 +84,7 @@ class EngineConnection:
         on_status: Callable[[EngineStatus], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._name = secrets.token_hex(8)  # tells this server's documents from others'
         self._connect = connect
         self._on_status = on_status
         self._clock = clock
@@ -122,9 +127,14 @@ class EngineConnection:
             await asyncio.wait({self._starting})
 
     async def stream(
-        self, request: InfillRequest
+        self, request: InfillRequest, document: str
     ) -> AsyncGenerator[InfillUpdate | InfillResult, None]:
         """Yield updates, then one result. Closing it cancels the request in the engine.
+
+        Args:
+            request: the gap.
+            document: what it is in; the engine ends an older request of ours for the same, and a
+                cluster sends it where the document's prompt is.
 
         Raises:
             EngineUnavailable: no engine is ready, or it ended; a new one is started, back-off
@@ -135,7 +145,9 @@ class EngineConnection:
         link = self._link
         if link is None:
             raise EngineUnavailable(self._status.message)
-        updates = link.stream(request)
+        # A digest: where files lie is nobody's business but the user's.
+        digest = hashlib.blake2b(document.encode(), digest_size=8).hexdigest()
+        updates = link.stream(request, f"{self._name} {digest}")
         try:
             async for update in updates:
                 yield update

@@ -247,7 +247,7 @@ class Session:
             seed=settings.seed,
             least_confidence=settings.min_confidence,
         )
-        found = await suggest(self.engine, request)
+        found = await suggest(self.engine, uri, request)
         return Remembered(found.text, found.confidence)
 
     def _new_engine(self) -> EngineConnection:

@@ -23,7 +23,9 @@ _GRACE_S = 2.0  # beyond the deadline, which the engine counts from when it take
 class Engine(Protocol):
     """What is asked for text."""
 
-    def stream(self, request: InfillRequest) -> AsyncGenerator[InfillUpdate | InfillResult, None]:
+    def stream(
+        self, request: InfillRequest, document: str
+    ) -> AsyncGenerator[InfillUpdate | InfillResult, None]:
         """Yield updates, then one result; closing it cancels the request."""
         ...
 
@@ -46,7 +48,7 @@ class Suggestion:
 
 
 async def suggest(
-    engine: Engine, request: InfillRequest, on_update: OnUpdate | None = None
+    engine: Engine, document: str, request: InfillRequest, on_update: OnUpdate | None = None
 ) -> Suggestion:
     """Return what to show in the gap.
 
@@ -54,6 +56,7 @@ async def suggest(
 
     Args:
         engine: who is asked.
+        document: where the gap is; the engine ends an older request for the same document.
         request: the gap; what is shown is right with at least its `least_confidence`.
         on_update: called after every step. What it was told may be shown is what is returned, or
             its beginning.
@@ -67,7 +70,7 @@ async def suggest(
         if on_update is not None:
             on_update(update, stable.after(update))
 
-    filled = await _fill(engine, request, tell)
+    filled = await _fill(engine, document, request, tell)
     text = clean(request, filled.text)
     if not text.startswith(stable.text):
         text = stable.text  # an editor may show it by now
@@ -129,7 +132,10 @@ class _Filled:
 
 
 async def _fill(
-    engine: Engine, request: InfillRequest, on_update: Callable[[InfillUpdate], None]
+    engine: Engine,
+    document: str,
+    request: InfillRequest,
+    on_update: Callable[[InfillUpdate], None],
 ) -> _Filled:
     """Ask; once the deadline is well past, an engine that says nothing is not waited for."""
     settled = ""
@@ -137,7 +143,10 @@ async def _fill(
     if request.deadline_ms is not None:
         patience_s = request.deadline_ms / 1000 + _GRACE_S
     try:
-        async with asyncio.timeout(patience_s), aclosing(engine.stream(request)) as updates:
+        async with (
+            asyncio.timeout(patience_s),
+            aclosing(engine.stream(request, document)) as updates,
+        ):
             async for update in updates:
                 if isinstance(update, InfillUpdate):
                     settled = update.text[: update.settled_chars]

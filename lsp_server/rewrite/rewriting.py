@@ -70,7 +70,7 @@ class Rewriting:
             await preview.begin(lambda: session.queue.supersede(key))
         text, outcome = "", "cancelled"
         try:
-            result = await session.queue.run(key, lambda: self._ask(request, preview))
+            result = await session.queue.run(key, lambda: self._ask(order.uri, request, preview))
             if result is None:
                 return {"applied": False, "reason": "cancelled"}
             outcome = self._why_not(document, version, order, request, result.text)
@@ -127,9 +127,11 @@ class Rewriting:
         except InfillError as error:
             raise RewriteRefused(str(error)) from None
 
-    async def _ask(self, request: InfillRequest, preview: Preview) -> InfillResult:
+    async def _ask(self, uri: str, request: InfillRequest, preview: Preview) -> InfillResult:
         result: InfillResult | None = None
-        async for update in self._server.session.engine.stream(request):
+        # Not the document's own name: typing elsewhere in it must not end the rewrite.
+        updates = self._server.session.engine.stream(request, f"{uri} rewrite")
+        async for update in updates:
             if isinstance(update, InfillUpdate):
                 preview.show(update)
             else:

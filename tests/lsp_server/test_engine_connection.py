@@ -32,13 +32,17 @@ class Link:
     def __init__(self, notice: object) -> None:
         self.error: InfillError | None = None
         self.is_closed = False
+        self.document_ids: list[str] = []
         self.num_streams_closed = 0
         self.notice = notice
 
     async def details(self) -> dict[str, Any]:
         return {"prompt": "SpmPrompt", "notice": self.notice}
 
-    async def stream(self, request: InfillRequest) -> AsyncIterator[InfillUpdate | InfillResult]:
+    async def stream(
+        self, request: InfillRequest, document_id: str
+    ) -> AsyncIterator[InfillUpdate | InfillResult]:
+        self.document_ids.append(document_id)
         try:
             yield InfillUpdate(0, 0, "1", 0, (), 0)
             if self.error:
@@ -79,7 +83,7 @@ class Harness:
         return self.links[-1]
 
     async def ask(self) -> InfillResult | None:
-        async with aclosing(self.connection.stream(REQUEST)) as events:
+        async with aclosing(self.connection.stream(REQUEST, "file:///home/ada/a.py")) as events:
             async for event in events:
                 if isinstance(event, InfillResult):
                     return event
@@ -191,7 +195,7 @@ async def test_a_refusal_keeps_the_connection() -> None:
 async def test_closing_a_stream_closes_the_engines() -> None:
     harness = Harness()
     link = await harness.ready()
-    events = harness.connection.stream(REQUEST)
+    events = harness.connection.stream(REQUEST, "file:///home/ada/a.py")
     await anext(events)
     await events.aclose()
     assert link.num_streams_closed == 1
@@ -206,3 +210,15 @@ async def test_closing_lets_go_of_everything() -> None:
     harness.connection.start()
     await harness.connection.close()
     assert harness.links == []
+
+
+async def test_the_engine_is_told_which_document_by_a_name_that_says_nothing() -> None:
+    here, elsewhere = Harness(), Harness()
+    for harness in (here, elsewhere):
+        link = await harness.ready()
+        await harness.ask()
+        await harness.ask()
+        first, second = link.document_ids
+        assert first == second
+        assert "ada" not in first and "a.py" not in first
+    assert here.links[0].document_ids[0] != elsewhere.links[0].document_ids[0]

@@ -32,7 +32,9 @@ class _Engine:
     def __init__(self, text: str) -> None:
         self._text = text
 
-    async def stream(self, request: InfillRequest) -> AsyncGenerator[InfillResult, None]:
+    async def stream(
+        self, request: InfillRequest, document: str
+    ) -> AsyncGenerator[InfillResult, None]:
         yield InfillResult(self._text, "converged", 1, 1, 1, 0, 1, 0.1)
 
 
