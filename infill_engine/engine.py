@@ -265,6 +265,7 @@ class Engine:
     def _prefill(self, run: Run, token_ids: Sequence[int]) -> FillEvents:
         """Append tokens to the cache, chunk by chunk; stops early when the request must."""
         chunk_tokens = run.forward.prefill_chunk_tokens
+        run.limits.add_ms("prefill", 0.0)  # told even where the cache held all of it
         for begin in range(0, len(token_ids), chunk_tokens):
             yield "pause"
             if run.limits.stop_reason() is not None:

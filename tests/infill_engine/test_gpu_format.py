@@ -1,6 +1,6 @@
 """What a GPU computes in: from a setting, a folder and free memory to a running engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -149,8 +149,9 @@ def test_running_out_of_memory_is_one_sentence(
     pretend_gpu(bytes_for("bfloat16"))
     engine = Engine.load(EngineConfig(model=str(floats), device="cpu"))
 
-    def fail(*_: object) -> None:
+    def fail(*_: object) -> Iterator[None]:
         raise torch.OutOfMemoryError
+        yield
 
     monkeypatch.setattr(Engine, "_fill", fail)
     with pytest.raises(OutOfMemory) as caught:
