@@ -42,6 +42,7 @@ _NUM_RECORDED_PLACES = 40
 @click.option("--num-requests", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option("--context-tokens", type=click.IntRange(min=64), default=256, show_default=True)
 @click.option("--max-queue", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--dtype", default="auto", show_default=True, help="Of the engines measured.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--measure/--no-measure", default=True, help="A real cluster on this machine.")
 @click.option("--simulate/--no-simulate", default=True, help="Fleets of GPUs.")
@@ -51,6 +52,7 @@ def cluster(
     num_requests: int,
     context_tokens: int,
     max_queue: int,
+    dtype: str,
     seed: int,
     measure: bool,
     simulate: bool,
@@ -65,9 +67,9 @@ def cluster(
         sessions = typing_sessions(
             max(numbers), context_tokens, Tokenizer.from_folder(config.folder), seed
         )
-        expected = _expected(sessions, num_requests)
+        expected = _expected(sessions, num_requests, dtype)
         for num_replicas in (int(number) for number in replicas.split(",")):
-            measured += _measure(num_replicas, numbers, sessions, num_requests, expected)
+            measured += _measure(num_replicas, dtype, numbers, sessions, num_requests, expected)
         _print_measured(measured)
     simulated: list[dict[str, Any]] = []
     if simulate:
@@ -81,6 +83,7 @@ def cluster(
         "context_tokens": context_tokens,
         "num_requests": num_requests,
         "max_queue": max_queue,
+        "dtype": dtype,
         "seed": seed,
         "requests_per_s_of_a_typist": round(mean_requests_per_s(seed), 3),
         "measured": measured,
@@ -91,9 +94,11 @@ def cluster(
     print(json.dumps(report))
 
 
-def _expected(sessions: list[TypingSession], num_requests: int) -> dict[InfillRequest, str]:
+def _expected(
+    sessions: list[TypingSession], num_requests: int, dtype: str
+) -> dict[InfillRequest, str]:
     """What a single engine answers, as it is in a replica."""
-    engine = Engine.load(EngineConfig(num_threads=1))
+    engine = Engine.load(EngineConfig(num_threads=1, dtype=dtype))
     requests = {request for session in sessions for request in requests_of(session, num_requests)}
     with progress_bar("single engine", len(requests)) as on_done:
         expected: dict[InfillRequest, str] = {}
@@ -105,6 +110,7 @@ def _expected(sessions: list[TypingSession], num_requests: int) -> dict[InfillRe
 
 def _measure(
     num_replicas: int,
+    dtype: str,
     numbers: list[int],
     sessions: list[TypingSession],
     num_requests: int,
@@ -112,7 +118,7 @@ def _measure(
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with (
-        serve_team(num_replicas, max(numbers)) as served,
+        serve_team(num_replicas, max(numbers), dtype) as served,
         progress_bar(f"{num_replicas} replicas", len(numbers) + 1) as on_done,
     ):
         # First, and in files of their own: an engine finds any prompt that it has read before.

@@ -16,17 +16,27 @@ PLOT = _ROOT / "docs" / "plots" / "cluster.png"
 def draw(fleets: list[dict[str, Any]], path: Path) -> None:
     """Write the plot of these fleets to `path`, over what is there."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(13.0, 4.8))
+    sizes = sorted({fleet["num_replicas"] for fleet in fleets})
     for fleet in fleets:
+        color = f"C{sizes.index(fleet['num_replicas'])}"
         loads = sorted(fleet["loads"], key=lambda load: load["num_developers"])
         style = "-" if fleet["has_affinity"] else "--"
         name = f"{fleet['num_replicas']} GPUs" + ("" if fleet["has_affinity"] else ", no affinity")
         developers = [load["num_developers"] for load in loads]
-        left.plot(developers, [load["p95_ms"] for load in loads], style, marker=".", label=name)
+        left.plot(
+            developers,
+            [load["p95_ms"] for load in loads],
+            style,
+            color=color,
+            marker=".",
+            label=name,
+        )
         good = [load for load in loads if load["p95_ms"] <= LIMIT_MS]
         right.plot(
             [load["num_developers"] for load in good],
             [1000.0 * fleet["num_replicas"] / load["num_developers"] for load in good],
             style,
+            color=color,
             marker=".",
             label=name,
         )

@@ -42,8 +42,8 @@ class ServedTeam:
 
 
 @contextlib.contextmanager
-def serve_team(num_replicas: int, num_users: int) -> Iterator[ServedTeam]:
-    """Serve engines with the embedded model, one thread each, and leave nothing behind.
+def serve_team(num_replicas: int, num_users: int, dtype: str) -> Iterator[ServedTeam]:
+    """Serve engines with the embedded model in `dtype`, one thread each; nothing is left behind.
 
     Raises:
         EngineUnavailable: the cluster did not start; the message has what it said.
@@ -52,7 +52,7 @@ def serve_team(num_replicas: int, num_users: int) -> Iterator[ServedTeam]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     tokens = tuple(add_token(folder / "tokens.json", f"user{idx}") for idx in range(num_users))
     config = {
-        "engine": {"num_threads": 1, "max_queued_requests": 2 * num_users},
+        "engine": {"num_threads": 1, "dtype": dtype, "max_queued_requests": 2 * num_users},
         "replicas": {"min": num_replicas, "max": num_replicas, "num_cpus": 0.5},
         "gateway": {
             "port": 0,
