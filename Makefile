@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Both install what they need into .venv
 # on their first run and start in seconds afterwards. What real editors need is kept in the user's
-# cache (tests/editors/system_packages.py says where).
+# cache (tests/system_packages.py says where).
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -4,10 +4,7 @@ Runs in the event loop of whoever starts it. Knows nothing of what is served.
 """
 
 import asyncio
-import errno
 import logging
-import os
-import socket
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +13,7 @@ from infill_cluster.config import GatewaySection
 from infill_cluster.gateway.bounded_protocol import bounded_protocol
 from infill_cluster.security.certificates import RenewableCertificate
 from infill_engine.api import ConfigError
+from infill_engine.server.listening import listen
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +34,9 @@ class Listener:
         Raises:
             ConfigError: the port or the address cannot be had.
         """
-        self._socket = _listen(gateway.host, gateway.port)
+        self._socket = listen(
+            gateway.host, gateway.port, _BACKLOG, "Set another gateway.host or gateway.port."
+        )
         limits = gateway.limits
         config = uvicorn.Config(
             app,
@@ -89,20 +89,3 @@ class Listener:
         self._server.should_exit = True
         await self._serving
         self._serving = None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere this option would let two processes share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
-        raise ConfigError(
-            f"Port {port} on {host} {reason}. Set another gateway.host or gateway.port."
-        ) from None
-    return listener

@@ -5,7 +5,6 @@ what is served (see `app`).
 """
 
 import asyncio
-import errno
 import logging
 import os
 import secrets
@@ -28,6 +27,7 @@ from infill_engine.process_state import (
 from infill_engine.server.app import build_app
 from infill_engine.server.engine_worker import DescribedEngine, EngineLoader, EngineWorker
 from infill_engine.server.engine_worker import LoadProgress as LoadProgress
+from infill_engine.server.listening import listen
 from infill_engine.server.log_file import start_logging
 from infill_engine.server.metrics import EngineMetrics
 from infill_engine.server.options import ServerOptions
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _WORKER_GRACE_S = 3.0
 """Longest wait for the worker on the way out: far above one denoising step."""
+_LOOPBACK, _BACKLOG = "127.0.0.1", 64
 _LOCK_TIMEOUT_S = 10.0
 _LOAD_POLL_S = 0.1
 
@@ -109,7 +110,9 @@ def _announce(options: ServerOptions, token: str) -> socket.socket:
                 f"An engine of yours is already running (pid {state.pid}, port {state.port}). "
                 "Stop it with `infill-ls engine stop` first."
             )
-        listener = _listen(options.port)
+        listener = listen(
+            _LOOPBACK, options.port, _BACKLOG, "Give another with --port, or 0 for a free one."
+        )
         port = listener.getsockname()[1]
         try:
             write_state(own_state(port, token, options.model))
@@ -117,22 +120,6 @@ def _announce(options: ServerOptions, token: str) -> socket.socket:
             listener.close()
             raise
     logger.info("engine listens on 127.0.0.1:%d for model %s", port, options.model)
-    return listener
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere this option would let two processes share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(64)
-    except OSError as error:
-        listener.close()
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"is refused ({error.strerror})"
-        raise ConfigError(
-            f"Port {port} on 127.0.0.1 {reason}. Give another with --port, or 0 for a free one."
-        ) from None
     return listener
 
 

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.editors.neovim_screen import GHOST_COLOUR, WIDTH, FrameWatcher, Screen
 from benchmarks.editors.painted import Frame, faults
 
-from ..editors.installed import installed_or_skip
 from ..editors.neovim.driver import GIVE_UP_S, Neovim, running_neovim
 from ..editors.neovim.install_nvim import VERSIONS, installed_nvim
+from ..installed import installed_or_skip
 
 GHOST = 7
 DRAW = """

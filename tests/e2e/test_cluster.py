@@ -1,7 +1,6 @@
 """A cluster on this machine: real Ray, two replicas with the embedded model, a real gateway."""
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -30,10 +29,7 @@ from infill_engine.api import (
 from tests.e2e.cluster_engine import load
 from tests.e2e.ray_here import PATIENCE_S, ray_folder
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no extra `cluster`"),
-]
+pytestmark = pytest.mark.e2e
 
 
 class Cluster:

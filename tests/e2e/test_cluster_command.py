@@ -1,6 +1,5 @@
 """`infill-ls cluster run` as an administrator meets it: TLS, tokens, status, Ctrl-C."""
 
-import importlib.util
 import json
 import signal
 import subprocess
@@ -16,10 +15,7 @@ from infill_cluster.security.tokens import add_token
 from tests.e2e.ray_here import PATIENCE_S, ray_folder
 from tests.infill_cluster.self_signed import write_certificate
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no extra `cluster`"),
-]
+pytestmark = pytest.mark.e2e
 SECRET = "hunter2"
 COMMAND = [sys.executable, "-m", "infill_cli", "cluster"]
 
@@ -77,29 +73,21 @@ def test_run_serves_with_tls_and_tokens_and_ends_without_dropping_a_stream(
     assert not list(_files_with(SECRET, ray_files, tmp_path))
 
 
+def run_with(folder: Path, config: str) -> subprocess.CompletedProcess[str]:
+    (folder / "team.yaml").write_text(config + "\n")
+    command = [*COMMAND, "run", "--config", str(folder / "team.yaml")]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+
+
 def test_a_host_open_to_others_is_refused_before_ray_is_started(tmp_path: Path) -> None:
-    (tmp_path / "team.yaml").write_text("gateway: {host: 0.0.0.0}\n")
-    refused = subprocess.run(
-        [*COMMAND, "run", "--config", str(tmp_path / "team.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    refused = run_with(tmp_path, "gateway: {host: 0.0.0.0}")
     assert refused.returncode == 2
     assert "tls and tokens_file are not set" in refused.stderr
 
 
 def test_an_expired_certificate_is_refused_before_ray_is_started(tmp_path: Path) -> None:
     write_certificate(tmp_path, begins_days=-3, expires_days=-2)
-    (tmp_path / "team.yaml").write_text(
-        "gateway: {tls: {certificate: certificate.pem, key: key.pem}}\n"
-    )
-    refused = subprocess.run(
-        [*COMMAND, "run", "--config", str(tmp_path / "team.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    refused = run_with(tmp_path, "gateway: {tls: {certificate: certificate.pem, key: key.pem}}")
     assert refused.returncode == 2
     assert "certificate.pem expired on " in refused.stderr
     assert "Starting Ray" not in refused.stderr

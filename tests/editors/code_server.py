@@ -12,8 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ..system_packages import CACHE, NotInstallable, ensure_debian_packages
 from .node import NODE, NODE_VERSION, NpmFailed, run_npm
-from .system_packages import CACHE, NotInstallable, ensure_debian_packages
 
 _MANIFEST = Path(__file__).parent / "vscode" / "code_server"
 _MANIFEST_FILES = ("package.json", "package-lock.json", ".npmrc")

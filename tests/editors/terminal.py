@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .installed import installed_or_skip
-from .system_packages import ensure_program
+from ..installed import installed_or_skip
+from ..system_packages import ensure_program
 
 GIVE_UP_S = 120.0
 """Not what is asserted: what keeps a failing test from hanging."""

@@ -11,11 +11,11 @@ import pytest
 
 from lsp_server.settings.reading import read_values
 
+from ..installed import installed_or_skip
 from ..lsp_server.fake_engine import TOKEN, FakeEngine, running_fake_engine
 from ..lsp_server.raw_client import running_raw_client
+from ..system_packages import ensure_program
 from .documented import PAGE, blocks
-from .installed import installed_or_skip
-from .system_packages import ensure_program
 
 OPTION_KEYS = ("initializationOptions", "initialization_options")
 """What editors call the initialization options."""

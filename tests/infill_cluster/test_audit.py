@@ -53,7 +53,7 @@ def test_a_file_moved_away_is_opened_anew(tmp_path: Path) -> None:
 
 def test_a_line_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
+        pytest.skip("this system has no /dev/full to stand for a full disk")
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)
     path.unlink()

@@ -26,7 +26,6 @@ def test_examples_are_for_as_many_gpus_as_they_say(name: str) -> None:
 
 
 def test_the_kuberay_manifest_is_one_that_ray_and_we_accept() -> None:
-    pytest.importorskip("ray.serve", reason="the extra `cluster` is not installed")
     from ray.serve.schema import ServeDeploySchema
 
     from infill_cluster.deployments.applications import build_engines, build_gateway

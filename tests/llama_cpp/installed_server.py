@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ..editors.system_packages import CACHE, NotInstallable, ensure_program
+from ..system_packages import CACHE, NotInstallable, ensure_program
 
 _REQUIREMENTS = (
     "llama-cpp-python[server]==0.3.36",

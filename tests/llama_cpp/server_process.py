@@ -18,7 +18,7 @@ from filelock import FileLock
 from benchmarks.smollm2 import smollm2_file
 from infill_engine.api import ConfigError
 
-from ..editors.system_packages import CACHE, NotInstallable
+from ..system_packages import CACHE, NotInstallable
 from .installed_server import ensure_llama_cpp_server
 
 TOKEN = "only-for-tests"

@@ -15,7 +15,7 @@ from infill_client.openai.client import OpenAiClient
 from infill_client.openai.probe import probe
 from infill_engine.api import ConfigError, InfillRequest, InfillResult
 
-from ..editors.installed import installed_or_skip
+from ..installed import installed_or_skip
 from ..lsp_server.editor import PLAIN, running_editor
 from .server_process import TOKEN, running_llama_cpp_server
 

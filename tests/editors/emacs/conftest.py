@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ..installed import installed_or_skip
+from ...installed import installed_or_skip
+from ...system_packages import ensure_program
 from ..own_engine import own_engine
-from ..system_packages import ensure_program
 from .batch import Emacs
 
 

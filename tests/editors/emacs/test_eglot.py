@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from ..installed import installed_or_skip
-from ..system_packages import ensure_debian_packages
+from ...installed import installed_or_skip
+from ...system_packages import ensure_debian_packages
 from .batch import Emacs
 from .test_ghost_text import EAGER, SOURCE
 

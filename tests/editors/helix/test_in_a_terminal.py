@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ...installed import installed_or_skip
 from ..debian_sid import sid_program
 from ..documented import blocks
-from ..installed import installed_or_skip
 from ..own_engine import own_engine
 from ..terminal import Terminal, open_terminal
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..installed import installed_or_skip
+from ...installed import installed_or_skip
 from ..own_engine import own_engine
 from .driver import Neovim, running_neovim
 from .install_nvim import VERSIONS, installed_nvim

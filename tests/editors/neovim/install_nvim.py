@@ -9,8 +9,8 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
+from ...system_packages import NotInstallable
 from ..debian_sid import sid_program
-from ..system_packages import NotInstallable
 
 VERSIONS = ("0.11", "0.12")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ..installed import installed_or_skip
+from ...installed import installed_or_skip
 from .conftest import SETTINGS, SOURCE
 from .driver import running_neovim
 from .install_nvim import installed_nvim

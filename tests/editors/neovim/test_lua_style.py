@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ..installed import installed_or_skip
+from ...installed import installed_or_skip
+from ...system_packages import CACHE, NotInstallable, ensure_program
 from ..node import NODE, NpmFailed, run_npm
-from ..system_packages import CACHE, NotInstallable, ensure_program
 from .driver import PLUGIN
 
 pytestmark = pytest.mark.e2e

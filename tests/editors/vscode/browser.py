@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
-from ..system_packages import ensure_program
+from ...system_packages import ensure_program
 
 _FLAGS = (
     "--no-sandbox",

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from ...installed import installed_or_skip
 from ..code_server import ensure_code_server
 from ..extension import build_vsix
-from ..installed import installed_or_skip
 from .browser import ensure_chromium, running_browser
 from .server_process import CodeServer, running_code_server
 from .user_folders import SHOW_ALL, UserFolders

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from ...installed import installed_or_skip
 from ..code_server import ensure_code_server
-from ..installed import installed_or_skip
 from .installable import write_source, write_wheel_of_installed_packages
 from .sample import TYPED, typed_at_the_gap, with_line
 from .server_process import (

@@ -4,8 +4,8 @@ import json
 import zipfile
 from pathlib import Path
 
+from ...installed import installed_or_skip
 from ..extension import run_unit_tests
-from ..installed import installed_or_skip
 
 MAX_VSIX_BYTES = 400_000
 

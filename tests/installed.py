@@ -1,4 +1,4 @@
-"""A missing editor skips the tests that need it, except in CI, where it is an error."""
+"""A program that cannot be had skips the tests that need it; in CI that is an error."""
 
 import os
 from collections.abc import Callable

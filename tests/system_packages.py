@@ -1,4 +1,4 @@
-"""Programs that real editors need and that only the system's package manager has.
+"""Programs that tests need and that only the system's package manager has.
 
 They are installed where that needs nobody's password: as root on Debian, as in CI. Elsewhere the
 tests that need them are skipped, and say what to install.
@@ -15,7 +15,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infi
 
 
 class NotInstallable(Exception):
-    """An editor cannot be had here; the message says what is missing and how to get it."""
+    """A program cannot be had here; the message says what is missing and how to get it."""
 
 
 def ensure_program(program: str, *packages: str) -> Path:
