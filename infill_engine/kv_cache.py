@@ -7,11 +7,13 @@ rolling back a matter of moving `num_tokens`. Knows nothing of text or of where 
 import torch
 from torch import Tensor
 
+from infill_engine.model.aligned_attention import BLOCK_TOKENS, attend_aligned
 from infill_engine.model.attention_view import JoinedAttention, KeyValueStore, LayerView
 from infill_engine.model.config import ModelConfig
 from infill_engine.prompt_tokens import PromptTokens
 
 _GROWTH_TOKENS = 256  # grow in steps of this many tokens: few copies, little waste
+assert _GROWTH_TOKENS % BLOCK_TOKENS == 0, "aligned attention looks at whole blocks"
 
 
 class KVCache(PromptTokens):
@@ -55,13 +57,22 @@ class KVCache(PromptTokens):
             heads = self._config.layer_num_kv_heads(layer_idx)
             shape = (1, heads, capacity, self._config.layer_head_dim(layer_idx))
             for grown, old in ((grown_keys, self._keys), (grown_values, self._values)):
-                tensor = torch.empty(shape, dtype=self._dtype, device=self._device)
+                # Aligned attention multiplies what is not written yet, by zero.
+                tensor = torch.zeros(shape, dtype=self._dtype, device=self._device)
                 if old:
                     tensor[:, :, : self._num_committed] = old[layer_idx][
                         :, :, : self._num_committed
                     ]
                 grown.append(tensor)
         self._keys, self._values, self._capacity = grown_keys, grown_values, capacity
+
+    def _attend_aligned(
+        self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
+    ) -> Tensor:
+        """Attention of a prefill, see `attend_aligned`."""
+        self._join(layer_idx, key.transpose(1, 2), value.transpose(1, 2))
+        keys, values = self._keys[layer_idx], self._values[layer_idx]
+        return attend_aligned(query, keys, values, self._num_committed, view.window)
 
     def _join(self, layer_idx: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Stored keys and values followed by the new ones, [B, G, S + T, D] each."""
@@ -93,5 +104,7 @@ class _InPlace:
     def attend(
         self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
     ) -> Tensor:
+        if view.is_causal and query.shape[0] == 1 and query.device.type == "cpu":
+            return self._cache._attend_aligned(layer_idx, query, key, value, view)
         keys, values = self._cache._join(layer_idx, key.transpose(1, 2), value.transpose(1, 2))
         return self._attend(query, keys, values, view)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from infill_engine.checkpoint import save_checkpoint
+from infill_engine.checkpoint import load_model, save_checkpoint
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.model.config import ModelConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -65,6 +65,13 @@ def tiny_model(config: ModelConfig | None = None, seed: int = 0) -> DiffusionGem
     """A model whose every tensor, norms and scalars too, is random."""
     model = DiffusionGemma(config or tiny_config())
     randomize(model, seed)
+    return model.requires_grad_(False).eval()
+
+
+def tiny_int8_model(folder: Path) -> DiffusionGemma:
+    """The same layers in int8, by way of a checkpoint in an empty `folder`."""
+    write_tiny_checkpoint(folder, quantize_int8=True)
+    model = load_model(folder, torch.device("cpu"), torch.float32, None, True, None)
     return model.requires_grad_(False).eval()
 
 

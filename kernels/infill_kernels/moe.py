@@ -26,7 +26,9 @@ def route(
     Returns:
         weights [N, K] float32 and expert indices [N, K] int64, largest probability first.
     """
-    scores = F.linear(x, router_weight)
+    # On a CPU the product of a single row is another routine's, which rounds otherwise.
+    is_lone = len(x) == 1 and x.device.type == "cpu"
+    scores = F.linear(x.expand(2, -1) if is_lone else x, router_weight)[: len(x)]
     if uses_triton(scores, per_expert_scale):
         from infill_kernels.moe_router import choose_experts
 

@@ -1,12 +1,13 @@
 """Reuse and roll-back: whatever was in the cache, the logits are those of an empty one."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infill_engine.kv_cache import KVCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma
-from tests.tiny_checkpoint import tiny_model
+from tests.tiny_checkpoint import tiny_int8_model, tiny_model
 
 MODEL = tiny_model()
 CANVAS = torch.arange(100, 116)[None]
@@ -24,6 +25,11 @@ def fill(model: DiffusionGemma, cache: KVCache, prompt: list[int]) -> int:
 
 def new_cache() -> KVCache:
     return KVCache(MODEL.config, torch.float32, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def int8_model(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemma:
+    return tiny_int8_model(tmp_path_factory.mktemp("int8"))
 
 
 # Each edit keeps a share of the prompt and appends other tokens: typing, deleting, pasting,
@@ -48,6 +54,20 @@ def test_any_sequence_of_edits_gives_the_logits_of_an_empty_cache(
         fill(MODEL, fresh_cache, prompt)
         fresh = MODEL.logits(MODEL.denoise(CANVAS, fresh_cache))
         torch.testing.assert_close(reused, fresh, atol=1e-4, rtol=0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(edits)
+def test_in_int8_to_the_last_bit(
+    int8_model: DiffusionGemma, sequence: list[tuple[float, list[int]]]
+) -> None:
+    cache, prompt = new_cache(), [2]
+    for kept_share, appended in sequence:
+        prompt = prompt[: max(1, int(len(prompt) * kept_share))] + appended
+        fill(int8_model, cache, prompt)
+    fresh_cache = new_cache()
+    fill(int8_model, fresh_cache, prompt)
+    assert torch.equal(int8_model.denoise(CANVAS, cache), int8_model.denoise(CANVAS, fresh_cache))
 
 
 def test_reuses_the_longest_common_prefix() -> None:

@@ -12,7 +12,7 @@ from infill_engine.forward.together import Together
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.random_source import SeededRandom
 from infill_engine.token_rules import TokenRules
-from tests.tiny_checkpoint import VOCAB_SIZE, tiny_model
+from tests.tiny_checkpoint import VOCAB_SIZE, tiny_int8_model, tiny_model
 
 CPU = torch.device("cpu")
 FLOATS = tiny_model()
@@ -22,12 +22,7 @@ SHAPES = [(5, 1, 16), (60, 1, 5), (300, 3, 9), (24, 1, 1), (25, 2, 16)]
 
 @pytest.fixture(scope="module")
 def int8_model(tmp_path_factory: pytest.TempPathFactory) -> DiffusionGemma:
-    from infill_engine.checkpoint import load_model
-    from tests.tiny_checkpoint import write_tiny_checkpoint
-
-    folder = tmp_path_factory.mktemp("int8")
-    write_tiny_checkpoint(folder, quantize_int8=True)
-    return load_model(folder, CPU, torch.float32, None, True, None).requires_grad_(False).eval()
+    return tiny_int8_model(tmp_path_factory.mktemp("int8"))
 
 
 def wishes(model: DiffusionGemma, temperature: float = 1.0) -> list[tuple[EagerForward, Wanted]]:
