@@ -5,6 +5,7 @@ read what is sent, is cut off. Knows nothing of what is served.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,6 +20,7 @@ def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11P
     """
 
     class BoundedProtocol(H11Protocol):
+        on_lost: Callable[[], None] = staticmethod(lambda: None)
         _head_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
 
@@ -52,6 +54,7 @@ def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11P
             self._stop_head_timer()
             self._stop_write_timer()
             super().connection_lost(exc)
+            self.on_lost()
 
         def _stop_head_timer(self) -> None:
             if self._head_timer is not None:

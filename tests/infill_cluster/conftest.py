@@ -173,12 +173,12 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             replicas = LocalReplicas(num_replicas)
             audit = AuditLog(section.audit_file)
             book = TokenBook(tmp_path / "tokens.json")
-            app = build_gateway_app(
-                section.limits, "embedded", replicas, book, audit, GatewayMetrics()
-            )
+            metrics = GatewayMetrics()
+            app = build_gateway_app(section.limits, "embedded", replicas, book, audit, metrics)
             tls = section.tls
             certificate = None if tls is None else RenewableCertificate(tls.certificate, tls.key)
             listener = Listener(app, section, certificate)
+            listener.watch(metrics)
             await listener.start()
             stack.push_async_callback(listener.drain, 1.0)
             for engine in replicas.engines:

@@ -1,0 +1,31 @@
+"""How many files and sockets this process may have open, and how many of them connections may be.
+
+Knows nothing of the gateway's configuration.
+"""
+
+import sys
+
+_RESERVED = 512
+"""For everything but clients: Ray's own sockets, the audit file, tokens, libraries."""
+
+
+def raise_open_files_limit() -> int:
+    """Take all open files that the system grants this process; returns how many those are."""
+    if sys.platform == "win32":
+        return 8192  # sockets are not counted as files there
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = 1_048_576  # more than that is refused by Linux, and more than anybody needs
+    if soft != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+        soft = hard
+    return min(soft, hard) if soft != resource.RLIM_INFINITY else hard
+
+
+def max_connections_of(num_files: int) -> int:
+    """How many connections fit into so many open files, at least 1."""
+    return max(1, num_files - _RESERVED)
