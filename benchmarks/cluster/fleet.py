@@ -91,6 +91,7 @@ class Fleet:
             max_queue: of the router.
         """
         self._costs, self._works = costs, works
+        self._step_ms = [0.0, *(costs.step_ms_of(num + 1) for num in range(costs.max_rows))]
         self._pick = random.Random(seed)
         self._router = AffinityRouter(max_queue, max(1, num_developers), random.Random(seed))
         self._replicas = {
@@ -204,7 +205,7 @@ class Fleet:
                 replica.running.append(request)
         replica.is_stepping = bool(replica.running) or took_ms > 0
         if replica.running:
-            took_ms += costs.step_ms_of(len(replica.running))
+            took_ms += self._step_ms[len(replica.running)]
         if replica.is_stepping:
             self._at(now_ms + took_ms, replica)
 
