@@ -22,14 +22,13 @@ from benchmarks.cluster.capacity import LIMIT_MS
 from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
 from benchmarks.cluster.served import serve_team
 from benchmarks.cluster.sizing import TEAMS, simulate_fleets
-from benchmarks.cluster.team import TeamResult, requests_of, type_together
+from benchmarks.cluster.team import TeamResult, expected_texts, type_together
 from benchmarks.cluster.typists import mean_requests_per_s, record_work
 from benchmarks.machine import describe_machine
 from benchmarks.progress_bar import progress_bar
 from benchmarks.typing_sessions import TypingSession, typing_sessions
 from infill_engine.api import InfillError, InfillRequest
 from infill_engine.config import EngineConfig
-from infill_engine.engine import Engine
 from infill_engine.tokenizer import Tokenizer
 
 _NUM_RECORDED_PLACES = 40
@@ -66,7 +65,7 @@ def cluster(
         sessions = typing_sessions(
             max(numbers), context_tokens, Tokenizer.from_folder(config.folder), seed
         )
-        expected = _expected(sessions, num_requests, dtype)
+        expected = expected_texts(sessions, num_requests, dtype)
         for num_replicas in (int(number) for number in replicas.split(",")):
             measured += _measure(num_replicas, dtype, numbers, sessions, num_requests, expected)
         _print_measured(measured)
@@ -94,20 +93,6 @@ def cluster(
     }
     Console().print(str(machine), highlight=False, soft_wrap=True)
     print(json.dumps(report))
-
-
-def _expected(
-    sessions: list[TypingSession], num_requests: int, dtype: str
-) -> dict[InfillRequest, str]:
-    """What a single engine answers, as it is in a replica."""
-    engine = Engine.load(EngineConfig(num_threads=1, dtype=dtype))
-    requests = {request for session in sessions for request in requests_of(session, num_requests)}
-    with progress_bar("single engine", len(requests)) as on_done:
-        expected: dict[InfillRequest, str] = {}
-        for request in requests:
-            expected[request] = engine.infill(request).text
-            on_done()
-    return expected
 
 
 def _measure(

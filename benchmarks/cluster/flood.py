@@ -3,9 +3,10 @@
     python -m benchmarks.cluster.flood
 
 `infill-ls cluster run` serves the embedded model with TLS, at the limits it has by default. Another
-process, with the lowest priority, opens connections that say nothing, then connections with a
-request each, then asks on a few connections again and again; all that while a bystander types.
-Everything shares this machine's cores, so the gateway's own CPU time is told as well.
+process, with the lowest priority, first asks as much at once as any user may, for comparison; then
+it opens connections that say nothing, then connections with a request each, then asks on a few
+connections again and again. All that while a bystander types, from the same address. Everything
+shares this machine's cores, so the gateway's own CPU time is told as well.
 """
 
 import asyncio
@@ -33,13 +34,15 @@ from benchmarks.distribution import Distribution
 from benchmarks.machine import describe_machine
 from benchmarks.typing_sessions import TypingSession, typing_sessions
 from infill_client.client import EngineClient
+from infill_cluster.config import LimitsSection
 from infill_engine.api import InfillError, InfillRequest
 from infill_engine.config import EngineConfig
 from infill_engine.tokenizer import Tokenizer
 from infill_engine.wire import request_to_json
 
 _ATTACKER, _BYSTANDER = 0, 1
-_KINDS = ("silent", "connections", "keep_alive")
+_KINDS = ("allowed", "silent", "connections", "keep_alive")
+_NUM_ALLOWED = 200
 _PAUSE_S = 0.2
 """Of the bystander between two requests."""
 _SETTLE_S = 2.0
@@ -56,6 +59,7 @@ class FloodResult:
         bystander_ms: from asking to the whole answer, of somebody else.
         bystander_failed: answers of theirs that were an error.
         gateway_cpu_s: used by the gateway's process, the bystander's requests included.
+        cpu_ms_each: of that, for each of the attacker's streams; None where there are none.
         max_gateway_files: most files and sockets it had open.
         gateway_mib: its resident memory afterwards.
     """
@@ -66,6 +70,7 @@ class FloodResult:
     bystander_ms: Distribution
     bystander_failed: int
     gateway_cpu_s: float
+    cpu_ms_each: float | None
     max_gateway_files: int
     gateway_mib: float
 
@@ -81,10 +86,11 @@ def flood(num_streams: int, num_connections: int, kinds: str, seed: int) -> None
     tokenizer = Tokenizer.from_folder(EngineConfig().folder)
     sessions = typing_sessions(2, 256, tokenizer, seed)
     with serve_team(1, 2, "auto", has_tls=True, limits={}) as served:
-        results = [asyncio.run(_measure(served, sessions, None))]
+        results = [asyncio.run(_measure(served, sessions, None, 0.0))]
+        per_request_s = results[0].gateway_cpu_s / results[0].bystander_ms.count
         for kind in kinds.split(","):
             order = _order(served, sessions[0], kind, num_streams, num_connections)
-            results.append(asyncio.run(_measure(served, sessions, order)))
+            results.append(asyncio.run(_measure(served, sessions, order, per_request_s)))
         left = _counters(served)
     _print(results, num_streams, num_connections)
     Console().print(f"Afterwards, as the gateway counts: {left}", highlight=False)
@@ -105,22 +111,26 @@ def _order(
     served: ServedTeam, session: TypingSession, kind: str, num_streams: int, num_connections: int
 ) -> Order:
     at = urlsplit(served.url)
+    body = request_to_json(session.request(0, seed=0)).decode()
+    if kind == "allowed":
+        num_streams, num_connections = _NUM_ALLOWED, LimitsSection().max_streams_per_user
     return Order(
         kind,
         at.hostname or "",
         at.port or 0,
         served.tokens[_ATTACKER],
         served.ca_file,
-        request_to_json(session.request(0, seed=0))
-        .decode("ascii", "replace")
-        .replace("\ufffd", "?"),
+        body.encode("ascii", "replace").decode(),
         num_streams,
         num_connections,
     )
 
 
 async def _measure(
-    served: ServedTeam, sessions: Sequence[TypingSession], order: Order | None
+    served: ServedTeam,
+    sessions: Sequence[TypingSession],
+    order: Order | None,
+    per_request_s: float,
 ) -> FloodResult:
     gateway = served.gateway()
     before_s = _cpu_s(gateway)
@@ -139,6 +149,8 @@ async def _measure(
     await watching
     used_s = _cpu_s(gateway) - before_s
     await asyncio.sleep(_SETTLE_S)
+    num_ends = sum(told["ends"].values())
+    theirs_s = used_s - per_request_s * len(took_ms)
     return FloodResult(
         order.kind if order else "none",
         told["ends"],
@@ -146,6 +158,7 @@ async def _measure(
         Distribution.of(took_ms),
         num_failed,
         used_s,
+        round(1000 * theirs_s / num_ends, 3) if num_ends else None,
         max(files),
         gateway.memory_info().rss / 2**20,
     )
@@ -206,6 +219,7 @@ def _row(result: FloodResult) -> dict[str, Any]:
 def _print(results: list[FloodResult], num_streams: int, num_connections: int) -> None:
     names = {
         "none": "nobody else",
+        "allowed": "8 streams at once, as any user may",
         "silent": f"{num_streams:,} connections that say nothing",
         "connections": f"{num_streams:,} connections, a stream each",
         "keep_alive": f"{num_streams:,} streams on {num_connections} connections",
@@ -217,7 +231,6 @@ def _print(results: list[FloodResult], num_streams: int, num_connections: int) -
     ):
         table.add_column(column, justify="right")
     for result in results:
-        num = sum(result.ends.values())
         table.add_row(
             names[result.kind],
             ", ".join(f"{name}: {num_ends}" for name, num_ends in result.ends.items()),
@@ -227,7 +240,7 @@ def _print(results: list[FloodResult], num_streams: int, num_connections: int) -
             f"{result.bystander_ms.largest:.0f}",
             f"{result.bystander_failed} of {result.bystander_ms.count}",
             f"{result.gateway_cpu_s:.1f}",
-            f"{1000 * result.gateway_cpu_s / num:.2f}" if num else "",
+            "" if result.cpu_ms_each is None else f"{result.cpu_ms_each:.2f}",
             str(result.max_gateway_files),
             f"{result.gateway_mib:.0f}",
         )

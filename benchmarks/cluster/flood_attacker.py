@@ -18,6 +18,8 @@ from infill_cluster.gateway.open_files import raise_open_files_limit
 
 _SILENT_S = 20.0
 """Longest that a connection is held which says nothing."""
+_MAX_BEGUN_AT_ONCE = 256
+"""Connections that are being made; with more the attacker would be too slow to end any."""
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -27,14 +29,14 @@ class Order:
 
     Attributes:
         kind: "silent" only connects; "connections" asks once on each of its connections;
-            "keep_alive" asks all on a few connections.
+            "allowed" and "keep_alive" ask all on a few connections.
         host: of the gateway.
         port: of the gateway.
         token: a valid one.
         ca_file: who vouches for the gateway.
         body: of each request.
         num_streams: requests, or silent connections.
-        num_connections: of "keep_alive".
+        num_connections: of "allowed" and "keep_alive".
     """
 
     kind: str
@@ -55,7 +57,13 @@ async def attack(order: Order) -> dict[str, object]:
     if order.kind == "silent":
         await asyncio.gather(*(_hold(order, ends) for _ in range(order.num_streams)))
     elif order.kind == "connections":
-        await asyncio.gather(*(_ask(order, context, ends, 1) for _ in range(order.num_streams)))
+        begun = asyncio.Semaphore(_MAX_BEGUN_AT_ONCE)
+
+        async def ask_once() -> None:
+            async with begun:
+                await _ask(order, context, ends, 1)
+
+        await asyncio.gather(*(ask_once() for _ in range(order.num_streams)))
     else:
         num_each = order.num_streams // order.num_connections
         asking = (_ask(order, context, ends, num_each) for _ in range(order.num_connections))

@@ -11,7 +11,18 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11Protocol]:
+class CountedProtocol(H11Protocol):
+    """Says when its connection has ended."""
+
+    on_lost: Callable[[], None] = staticmethod(lambda: None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_lost(exc)
+        self.on_lost()
+
+
+def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[CountedProtocol]:
     """Return the class for uvicorn's `http` option.
 
     Args:
@@ -19,8 +30,7 @@ def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11P
         write_timeout_s: longest that a full send buffer may stay full.
     """
 
-    class BoundedProtocol(H11Protocol):
-        on_lost: Callable[[], None] = staticmethod(lambda: None)
+    class BoundedProtocol(CountedProtocol):
         _head_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
 
@@ -54,7 +64,6 @@ def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11P
             self._stop_head_timer()
             self._stop_write_timer()
             super().connection_lost(exc)
-            self.on_lost()
 
         def _stop_head_timer(self) -> None:
             if self._head_timer is not None:

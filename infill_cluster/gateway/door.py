@@ -16,7 +16,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +33,8 @@ _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SECONDS_BETWEEN_WARNINGS = 60.0
 
 
-class CountedProtocol(Protocol):
-    """What a connection is handed to."""
-
-    on_lost: Callable[[], None]
-    """Called when the connection has ended."""
-
-
-CreateProtocol = Callable[[], "CountedProtocol"]
+CreateProtocol = Callable[[Callable[[], None]], asyncio.Protocol]
+"""Makes what a connection is handed to; it calls what it is given when the connection has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +166,7 @@ class Door:
 
     async def _hand_on(self, visit: _Visit) -> None:
         def create() -> asyncio.Protocol:
-            protocol = self._create_protocol()
-            protocol.on_lost = lambda: self._forget(visit)
-            return protocol  # type: ignore[return-value]
+            return self._create_protocol(lambda: self._forget(visit))
 
         timeout_s = None if self._context is None else self._limits.patience_s
         try:

@@ -5,14 +5,14 @@ Runs in the event loop of whoever starts it. Knows nothing of what is served.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infill_cluster.config import GatewaySection, LimitsSection
 from infill_cluster.gateway.bounded_protocol import bounded_protocol
-from infill_cluster.gateway.door import CountedProtocol, Door, DoorLimits, Refusal
+from infill_cluster.gateway.door import Door, DoorLimits, Refusal
 from infill_cluster.gateway.metrics import GatewayMetrics
 from infill_cluster.gateway.open_files import max_connections_of, raise_open_files_limit
 from infill_cluster.security.certificates import RenewableCertificate
@@ -58,9 +58,10 @@ class Listener:
             # Given here, as uvicorn itself would ask for a key's password on the terminal.
             None if certificate is None else certificate.context,
         )
+        self._protocol = bounded_protocol(limits.head_timeout_s, limits.write_timeout_s)
         self._config = uvicorn.Config(
             self._serve,
-            http=bounded_protocol(limits.head_timeout_s, limits.write_timeout_s),
+            http=self._protocol,
             interface="asgi3",
             ws="none",
             lifespan="off",
@@ -135,10 +136,12 @@ class Listener:
         await self._serving
         self._serving = None
 
-    def _create_protocol(self) -> CountedProtocol:
-        return self._config.http_protocol_class(  # type: ignore[call-arg, return-value]
+    def _create_protocol(self, on_lost: Callable[[], None]) -> asyncio.Protocol:
+        protocol = self._protocol(
             config=self._config, server_state=self._server.server_state, app_state={}
         )
+        protocol.on_lost = on_lost
+        return protocol
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self.num_connections <= self._max_connections:

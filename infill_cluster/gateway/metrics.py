@@ -1,6 +1,7 @@
 """What the gateway counts, in Prometheus' text format: numbers only, of no user in particular."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -55,7 +56,7 @@ class GatewayMetrics:
         )
 
     def watch_counts(
-        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[str, int]]
+        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[Any, int]]
     ) -> None:
         """Add counters that are read whenever the metrics are, told apart by a label."""
         self._registry.register(_Counts(name, help_text, label, read))
@@ -83,7 +84,7 @@ class GatewayMetrics:
 
 class _Counts(Collector):
     def __init__(
-        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[str, int]]
+        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[Any, int]]
     ) -> None:
         self._name, self._help_text, self._label, self._read = name, help_text, label, read
 

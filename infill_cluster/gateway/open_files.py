@@ -7,6 +7,7 @@ import sys
 
 _RESERVED = 512
 """For everything but clients: Ray's own sockets, the audit file, tokens, libraries."""
+_ENOUGH = 65_536
 
 
 def raise_open_files_limit() -> int:
@@ -15,15 +16,13 @@ def raise_open_files_limit() -> int:
         return 8192  # sockets are not counted as files there
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = 1_048_576  # more than that is refused by Linux, and more than anybody needs
+    soft, granted = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # "Infinity" is not meant: beyond some number every system refuses.
+    hard = _ENOUGH if granted == resource.RLIM_INFINITY else granted
     if soft != resource.RLIM_INFINITY and soft < hard:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        )
-        soft = hard
-    return min(soft, hard) if soft != resource.RLIM_INFINITY else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, granted))
+        return hard
+    return hard if soft == resource.RLIM_INFINITY else soft
 
 
 def max_connections_of(num_files: int) -> int:
