@@ -20,7 +20,10 @@ def raise_open_files_limit() -> int:
     # "Infinity" is not meant: beyond some number every system refuses.
     hard = _ENOUGH if granted == resource.RLIM_INFINITY else granted
     if soft != resource.RLIM_INFINITY and soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, granted))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, granted))
+        except (OSError, ValueError):  # macOS grants more than it gives
+            return soft
         return hard
     return hard if soft == resource.RLIM_INFINITY else soft
 
