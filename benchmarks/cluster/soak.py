@@ -129,7 +129,9 @@ async def _soak(
     def note(what: str) -> None:
         at_s = round(time.perf_counter() - begin_s, 1)
         events.append({"what": what, "at_s": at_s, "requests_ended": soaked.num_ended})
+        print(f"{at_s:.0f} s, {soaked.num_ended} requests over: {what}", file=sys.stderr)
 
+    note("everybody types")
     await until_ended(num_all // 3)
     victim = await asyncio.to_thread(cluster.busy_engine)
     os.kill(victim.pid, signal.SIGKILL)

@@ -146,12 +146,14 @@ async def test_many_streams_on_connections_of_their_own_are_told_so_over_tls(
         f"https://127.0.0.1:{gateway.port}", gateway.token_of("ada"), str(certificate)
     )
     async with EngineClient(address) as client:
-        assert (await client.infill(InfillRequest("x", ""))).finish_reason == "converged"
+        document = gateway.replicas.free_document("ada")
+        answer = await client.infill(InfillRequest("x", ""), document)
+        assert answer.finish_reason == "converged"
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
     await gateway.until(lambda: gateway.listener.num_connections == 0)
-    assert gateway.replicas.num_running == 0
+    await gateway.until(lambda: gateway.replicas.num_running == 0)
 
 
 async def test_a_refused_stream_keeps_its_connection_unless_its_body_is_large(
