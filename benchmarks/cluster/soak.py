@@ -69,7 +69,7 @@ class Soaked:
 
 @click.command()
 @click.option("--num-users", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--num-requests", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--num-requests", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--dtype", default="int8", show_default=True, help="Of the engines.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def soak(num_users: int, num_requests: int, dtype: str, seed: int) -> None:
@@ -78,8 +78,8 @@ def soak(num_users: int, num_requests: int, dtype: str, seed: int) -> None:
     tokenizer = Tokenizer.from_folder(EngineConfig().folder)
     sessions = typing_sessions(num_users, 256, tokenizer, seed)
     expected = expected_texts(sessions, num_requests, dtype)
-    begin_s = time.perf_counter()
     with soak_cluster(num_users, dtype) as cluster:
+        begin_s = time.perf_counter()
         soaked, events = asyncio.run(_soak(cluster, sessions, num_requests, expected))
         took_s = time.perf_counter() - begin_s
         left = asyncio.run(_until_nothing_is_left(cluster))
