@@ -100,7 +100,10 @@ def expected_texts(
 ) -> dict[InfillRequest, str]:
     """What a single engine answers, as it is in a replica."""
     engine = Engine.load(EngineConfig(num_threads=1, dtype=dtype))
-    requests = {request for session in sessions for request in requests_of(session, num_requests)}
+    # Each once, in the order of typing: most of the prompt is then in the cache.
+    requests = dict.fromkeys(
+        request for session in sessions for request in requests_of(session, num_requests)
+    )
     with progress_bar("single engine", len(requests)) as on_done:
         expected: dict[InfillRequest, str] = {}
         for request in requests:
