@@ -22,12 +22,14 @@ logger = logging.getLogger(__name__)
 
 Refusal = Literal["in_all", "address", "files", "silent", "handshake"]
 """in_all, address: too many connections were open. files: the process had no file descriptor left.
-silent: nothing came in time. handshake: TLS failed, or did not end in time."""
+silent: nothing came in time. handshake: TLS failed, or did not begin or end in time."""
 
 _MAX_ACCEPTED_AT_ONCE = 64
 """Before others of the event loop have their turn."""
 _HANDSHAKES_PER_S = 500
 """That begin: about half a core, so that who is inside is still served."""
+_GOODBYE_S = 5.0
+"""For a client to agree that TLS has ended."""
 _NO_FILES_PAUSE_S = 0.5
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SECONDS_BETWEEN_WARNINGS = 60.0
@@ -56,6 +58,7 @@ class DoorLimits:
 class _Visit:
     connection: socket.socket
     address: str
+    reason: Refusal = "silent"
     timer: asyncio.TimerHandle | None = None
     handshake: "asyncio.Task[None] | None" = None
     is_counted: bool = field(default=True)
@@ -140,11 +143,12 @@ class Door:
         self._num_open_of[visit.address] += 1
         visit.connection.setblocking(False)
         self._waiting.add(visit)
-        visit.timer = loop.call_later(self._limits.patience_s, self._turn_away, visit, "silent")
+        visit.timer = loop.call_later(self._limits.patience_s, self._run_out_of_patience, visit)
         loop.add_reader(visit.connection, self._on_first_bytes, visit)
 
     def _on_first_bytes(self, visit: _Visit) -> None:
         self._running_loop().remove_reader(visit.connection)
+        visit.reason = "handshake"
         line = self._lines.setdefault(visit.address, deque())
         line.append(visit)
         if self._pump is None or self._pump.done():
@@ -168,17 +172,26 @@ class Door:
         def create() -> asyncio.Protocol:
             return self._create_protocol(lambda: self._forget(visit))
 
-        timeout_s = None if self._context is None else self._limits.patience_s
+        has_tls = self._context is not None
         try:
             await self._running_loop().connect_accepted_socket(
-                create, visit.connection, ssl=self._context, ssl_handshake_timeout=timeout_s
+                create,
+                visit.connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._limits.patience_s if has_tls else None,
+                ssl_shutdown_timeout=_GOODBYE_S if has_tls else None,
             )
             self._waiting.discard(visit)
-        except (OSError, ssl.SSLError):
-            self._turn_away(visit, "handshake")
         except asyncio.CancelledError:
             self._turn_away(visit)
             raise
+        except Exception as error:
+            if not isinstance(error, OSError):  # as those of TLS and of time are
+                logger.error("a connection could not be served: %s", type(error).__name__)
+            self._turn_away(visit, "handshake")
+
+    def _run_out_of_patience(self, visit: _Visit) -> None:
+        self._turn_away(visit, visit.reason)
 
     def _turn_away(self, visit: _Visit, reason: Refusal | None = None) -> None:
         if visit.timer is not None:
