@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.cluster.capacity import LIMIT_MS
 
 _ROOT = Path(__file__).parents[2]
-RESULT = _ROOT / "benchmarks" / "results" / "cluster.txt"
+RESULT = _ROOT / "benchmarks" / "results" / "cluster_simulated.txt"
 PLOT = _ROOT / "docs" / "plots" / "cluster.png"
 _TOP_MS = 6_000.0
 
@@ -26,7 +26,7 @@ def draw(fleets: list[dict[str, Any]], teams: list[dict[str, Any]], path: Path) 
         ax.set_xlabel("developers who type at this moment")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.grid(True, which="both", alpha=0.3)
-        ax.legend(fontsize=8, loc="upper left")
+        ax.legend(fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)

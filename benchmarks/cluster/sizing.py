@@ -22,7 +22,7 @@ OVERLOADED = 10
 """Loads above so many times what a fleet serves are not simulated: almost all their requests are
 replaced by newer ones before they are answered."""
 _DEVELOPERS_PER_REPLICA = 8
-_GUESSED_REPLICAS_PER_DEVELOPER = 0.142
+_GUESSED_REPLICAS_PER_DEVELOPER = 0.13654
 """Where the search for a team's fleet begins."""
 
 
