@@ -93,19 +93,28 @@ def deploy(path: Path, address: str) -> None:
 def status(ctx: click.Context, address: str, as_json: bool) -> None:
     """Say how engines and gateway are; exit code 1 when not all of them run."""
     require_ray()
+    from infill_cluster.deployments.engine_loads import engine_loads
     from infill_cluster.deployments.ray_connection import connect_to_ray, stop_ray
-    from infill_cluster.deployments.rollout import cluster_status
+    from infill_cluster.deployments.rollout import ENGINE_APPLICATION, cluster_status
 
     connect_to_ray(address)
     try:
         parts = cluster_status()
+        engines = engine_loads()
     finally:
         stop_ray()
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(part) for part in parts], indent=2))
+        told = [dataclasses.asdict(part) for part in parts]
+        for part in told:
+            if part["name"] == ENGINE_APPLICATION:
+                part["engines"] = [dataclasses.asdict(engine) for engine in engines]
+        click.echo(json.dumps(told, indent=2))
     else:
         for part in parts:
             click.echo(_line(part))
+            if part.name == ENGINE_APPLICATION:
+                for engine in engines:
+                    click.echo(f"{'':16}{engine}")
     ctx.exit(0 if all(part.status == "RUNNING" for part in parts) else 1)
 
 

@@ -4,8 +4,9 @@ Raises only errors of the contract's tree. Knows nothing of how engines are foun
 (see `launcher`).
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from infill_client.address import EngineAddress
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     import httpx
 
     from infill_engine.wire import EngineHealth
+
+
+_END_TIMEOUT_S = 0.2
+"""Longest wait for an answer's end once its result is here; it comes within milliseconds."""
 
 
 class EngineClient:
@@ -79,12 +84,17 @@ class EngineClient:
                 if response.status_code != 200:
                     await response.aread()
                 check_answer(response)
-                async for sse in EventSource(response).aiter_sse():
+                events = EventSource(response).aiter_sse()
+                async for sse in events:
                     event = read_event(sse.event, sse.data)
+                    if isinstance(event, InfillResult):
+                        try:
+                            yield event
+                        finally:
+                            await _read_to_end(events)
+                        return
                     if event is not None:
                         yield event
-                    if isinstance(event, InfillResult):
-                        return
         except transport_errors() as error:
             raise unreachable(error, self.address) from None
         raise broken_off()
@@ -134,3 +144,14 @@ class EngineClient:
 
             self._http = httpx.AsyncClient(**http_options(self.address))
         return self._http
+
+
+async def _read_to_end(events: AsyncIterator[object]) -> None:
+    """Read what follows the result, nothing: else httpx closes the connection.
+
+    The next request would then begin with a TLS handshake.
+    """
+    with suppress(TimeoutError, *transport_errors()):
+        async with asyncio.timeout(_END_TIMEOUT_S):
+            async for _event in events:
+                pass

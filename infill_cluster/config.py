@@ -89,8 +89,12 @@ class LimitsSection(_Section):
         burst: what each user may ask at once after a pause.
         max_streams_per_user: requests of a user that may be answered at once.
         max_streams: requests that may be answered at once in all.
-        max_connections: connections open at once; one more is answered 503.
-        head_timeout_s: a connection that has not sent a request's head by then is closed.
+        max_connections: connections open at once, less where the limit of open files is lower;
+            some more are answered 503, all others closed as they come.
+        max_connections_per_address: of them from one address (of IPv6: one /64 network); more are
+            closed as they come. Where a load balancer hides the addresses: as max_connections.
+        head_timeout_s: a connection that has sent nothing by then is closed, likewise one whose
+            TLS handshake, or then a request's head, takes so long.
         body_timeout_s: likewise its body.
         write_timeout_s: a client that reads nothing for so long is cut off.
         request_timeout_s: longest that a request may take in all.
@@ -102,6 +106,7 @@ class LimitsSection(_Section):
     max_streams_per_user: int = Field(default=8, ge=1)
     max_streams: int = Field(default=1_000, ge=1)
     max_connections: int = Field(default=12_000, ge=1)
+    max_connections_per_address: int = Field(default=2_000, ge=1)
     head_timeout_s: float = Field(default=10.0, gt=0)
     body_timeout_s: float = Field(default=20.0, gt=0)
     write_timeout_s: float = Field(default=20.0, gt=0)

@@ -4,7 +4,8 @@
 
 First `infill-ls cluster run` serves the embedded model from one replica, then from two, to users
 who ask again as soon as an answer is there, each answer compared with a single engine's; then
-fleets of 8, 64 and 512 are simulated with the cluster's own router. See benchmarks/README.md.
+fleets of 8, 64 and 512, and those that 100 to 100,000 developers need, are simulated with the
+cluster's own router. See benchmarks/README.md.
 """
 
 import asyncio
@@ -17,22 +18,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cluster.capacity import LIMIT_MS, find_capacity, simulator
+from benchmarks.cluster.capacity import LIMIT_MS
 from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
-from benchmarks.cluster.fleet import FleetLoad
 from benchmarks.cluster.served import serve_team
-from benchmarks.cluster.team import TeamResult, requests_of, type_together
-from benchmarks.cluster.typists import Work, mean_requests_per_s, record_work
+from benchmarks.cluster.sizing import TEAMS, simulate_fleets
+from benchmarks.cluster.team import TeamResult, expected_texts, type_together
+from benchmarks.cluster.typists import mean_requests_per_s, record_work
 from benchmarks.machine import describe_machine
 from benchmarks.progress_bar import progress_bar
 from benchmarks.typing_sessions import TypingSession, typing_sessions
 from infill_engine.api import InfillError, InfillRequest
 from infill_engine.config import EngineConfig
-from infill_engine.engine import Engine
 from infill_engine.tokenizer import Tokenizer
 
-_FLEETS = (8, 64, 512)
-_DEVELOPERS_PER_REPLICA = 16
 _NUM_RECORDED_PLACES = 40
 
 
@@ -67,17 +65,19 @@ def cluster(
         sessions = typing_sessions(
             max(numbers), context_tokens, Tokenizer.from_folder(config.folder), seed
         )
-        expected = _expected(sessions, num_requests, dtype)
+        expected = expected_texts(sessions, num_requests, dtype)
         for num_replicas in (int(number) for number in replicas.split(",")):
             measured += _measure(num_replicas, dtype, numbers, sessions, num_requests, expected)
         _print_measured(measured)
     simulated: list[dict[str, Any]] = []
+    teams: list[dict[str, Any]] = []
     if simulate:
-        for costs in (recorded_costs(works), H100_FP8):
-            fleets = _simulate(costs, works, seed, max_queue)
-            _print_simulated(costs, fleets)
-            if costs is H100_FP8:
-                simulated = fleets
+        here = recorded_costs(works)
+        _print_simulated(here, simulate_fleets(here, works, seed, max_queue, is_whole=False)[0])
+        simulated, teams = simulate_fleets(H100_FP8, works, seed, max_queue, is_whole=True)
+        _print_simulated(H100_FP8, simulated)
+        _print_loads(simulated)
+        _print_teams(teams)
     report = {
         "benchmark": "cluster",
         "context_tokens": context_tokens,
@@ -88,24 +88,11 @@ def cluster(
         "requests_per_s_of_a_typist": round(mean_requests_per_s(seed), 3),
         "measured": measured,
         "simulated": simulated,
+        "teams": teams,
         "machine": machine.to_dict(),
     }
     Console().print(str(machine), highlight=False, soft_wrap=True)
     print(json.dumps(report))
-
-
-def _expected(
-    sessions: list[TypingSession], num_requests: int, dtype: str
-) -> dict[InfillRequest, str]:
-    """What a single engine answers, as it is in a replica."""
-    engine = Engine.load(EngineConfig(num_threads=1, dtype=dtype))
-    requests = {request for session in sessions for request in requests_of(session, num_requests)}
-    with progress_bar("single engine", len(requests)) as on_done:
-        expected: dict[InfillRequest, str] = {}
-        for request in requests:
-            expected[request] = engine.infill(request).text
-            on_done()
-    return expected
 
 
 def _measure(
@@ -141,36 +128,6 @@ def _row(num_replicas: int, has_affinity: bool, result: TeamResult) -> dict[str,
         "has_affinity": has_affinity,
         **dataclasses.asdict(result),
         "latency_ms": result.latency_ms.to_dict(),
-    }
-
-
-def _simulate(
-    costs: ReplicaCosts, works: list[Work], seed: int, max_queue: int
-) -> list[dict[str, Any]]:
-    fleets: list[dict[str, Any]] = []
-    for num_replicas in _FLEETS:
-        for has_affinity in (True, False):
-            loads: list[FleetLoad] = []
-            capacity = find_capacity(
-                simulator(costs, works, num_replicas, has_affinity, seed, max_queue),
-                num_replicas * _DEVELOPERS_PER_REPLICA,
-                loads.append,
-            )
-            fleets.append(
-                {
-                    "num_replicas": num_replicas,
-                    "has_affinity": has_affinity,
-                    "capacity": capacity,
-                    "loads": [_rounded(load) for load in loads],
-                }
-            )
-    return fleets
-
-
-def _rounded(load: FleetLoad) -> dict[str, Any]:
-    return {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in dataclasses.asdict(load).items()
     }
 
 
@@ -212,6 +169,37 @@ def _print_simulated(costs: ReplicaCosts, fleets: list[dict[str, Any]]) -> None:
             f"{load['p95_ms']:.0f}",
             f"{load['share_cached']:.0%}",
             f"{1000 * fleet['num_replicas'] / max(1, fleet['capacity']):.0f}",
+        )
+    Console().print(table)
+
+
+def _print_loads(fleets: list[dict[str, Any]]) -> None:
+    table = Table(title="p95 in ms of fleets with affinity; more than 10 times over: overloaded")
+    table.add_column("developers who type", justify="right")
+    mine = [fleet for fleet in fleets if fleet["has_affinity"]]
+    for fleet in mine:
+        table.add_column(f"{fleet['num_replicas']} GPUs", justify="right")
+    for num_developers in TEAMS:
+        cells = [str(num_developers)]
+        for fleet in mine:
+            p95_ms = {load["num_developers"]: load["p95_ms"] for load in fleet["loads"]}
+            found = p95_ms.get(num_developers)
+            cells.append("overloaded" if found is None else f"{found:.0f}")
+        table.add_row(*cells)
+    Console().print(table)
+
+
+def _print_teams(teams: list[dict[str, Any]]) -> None:
+    table = Table(title=f"The smallest fleet whose p95 is within {LIMIT_MS:g} ms")
+    for column in ("developers who type", "GPUs", "p95 ms", "prompts cached", "GPUs for 1,000"):
+        table.add_column(column, justify="right")
+    for load in teams:
+        table.add_row(
+            str(load["num_developers"]),
+            str(load["num_replicas"]),
+            f"{load['p95_ms']:.0f}",
+            f"{load['share_cached']:.0%}",
+            f"{1000 * load['num_replicas'] / load['num_developers']:.0f}",
         )
     Console().print(table)
 

@@ -1,21 +1,24 @@
 """A fleet of replicas and the developers who type on it, as events in simulated time.
 
 The router is the cluster's own; a replica is what the engine is: rows that share steps, prompts
-kept for who comes back, and the newest request of a document in place of an older one. Knows
-nothing of real time or of real engines.
+kept for who comes back, and the newest request of a document in place of an older one. Of a large
+fleet the router is shown only the replicas that it could choose: where the document is, and two
+others drawn at random. That is what it would draw itself, and a request then costs the same time
+whatever the fleet. Knows nothing of real time or of real engines.
 """
 
+import functools
 import heapq
 import itertools
 import random
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.cluster.costs import ReplicaCosts
 from benchmarks.cluster.typists import Work, choose, pauses_s
 from benchmarks.distribution import percentile
-from infill_cluster.routing import AffinityRouter, affinity_key
+from infill_cluster.routing import AffinityRouter, Choice, affinity_key
 
 _NUM_TYPISTS = 64
 """Different ones; everybody is one of them, begun at another time."""
@@ -88,22 +91,28 @@ class Fleet:
             max_queue: of the router.
         """
         self._costs, self._works = costs, works
+        self._step_ms = [0.0, *(costs.step_ms_of(num + 1) for num in range(costs.max_rows))]
         self._pick = random.Random(seed)
         self._router = AffinityRouter(max_queue, max(1, num_developers), random.Random(seed))
         self._replicas = {
             name: _Replica(name) for name in (f"replica-{idx}" for idx in range(num_replicas))
         }
         self._queue_lengths = dict.fromkeys(self._replicas, 0)
+        self._names = list(self._replicas)
         self._has_affinity = has_affinity
         self._newest: dict[str, tuple[_Replica, _Request]] = {}
         self._events: list[tuple[float, int, int | _Replica]] = []
         self._order = itertools.count()
-        typists = [list(itertools.islice(pauses_s(seed + idx), 400)) for idx in range(_NUM_TYPISTS)]
+        typists = _typists(seed)
         self._pauses = [
-            itertools.cycle(_from(typists[idx % _NUM_TYPISTS], self._pick))
-            for idx in range(num_developers)
+            _endless(typists[idx % _NUM_TYPISTS], self._pick) for idx in range(num_developers)
         ]
         self._keys = [affinity_key(str(idx), "main.py") for idx in range(num_developers)]
+        # A document's first replica is a digest's choice: as good as one drawn.
+        self._homes = [self._pick.choice(self._names) for _ in range(num_developers)]
+        if has_affinity:
+            for key, home in zip(self._keys, self._homes, strict=True):
+                self._router.note_served(key, Choice(home, "new"))
         for idx in range(num_developers):
             self._at(self._pick.random() * 1000.0 * next(self._pauses[idx]), idx)
         self._waited_ms: list[float] = []
@@ -142,14 +151,34 @@ class Fleet:
         key = self._keys[developer_idx]
         self._num_asked += 1
         self._supersede(key)
-        chosen = self._router.choose(key if self._has_affinity else "", self._queue_lengths)
-        replica = self._replicas[chosen.replica_id]
+        replica = self._replicas[self._choose(developer_idx)]
         request = _Request(key, now_ms, choose(self._works, self._pick))
         replica.waiting.append(request)
         self._queue_lengths[replica.replica_id] += 1
         self._newest[key] = (replica, request)
         if not replica.is_stepping:
             self._begin_step(replica, now_ms)
+
+    def _choose(self, developer_idx: int) -> str:
+        shown = self._pick_names(3)
+        if self._has_affinity:
+            home = self._homes[developer_idx]
+            shown = [home, *(name for name in shown if name != home)][:3]
+        else:
+            shown = shown[:2]
+        lengths = {name: self._queue_lengths[name] for name in shown}
+        key = self._keys[developer_idx] if self._has_affinity else ""
+        chosen = self._router.choose(key, lengths).replica_id
+        self._homes[developer_idx] = chosen
+        return chosen
+
+    def _pick_names(self, num: int) -> list[str]:
+        if len(self._names) <= num:
+            return self._pick.sample(self._names, len(self._names))
+        drawn: dict[str, None] = {}
+        while len(drawn) < num:  # several times faster than `sample`
+            drawn[self._names[int(self._pick.random() * len(self._names))]] = None
+        return list(drawn)
 
     def _supersede(self, key: str) -> None:
         """A newer request of the document takes the place of one that waits or runs."""
@@ -176,7 +205,7 @@ class Fleet:
                 replica.running.append(request)
         replica.is_stepping = bool(replica.running) or took_ms > 0
         if replica.running:
-            took_ms += costs.step_ms_of(len(replica.running))
+            took_ms += self._step_ms[len(replica.running)]
         if replica.is_stepping:
             self._at(now_ms + took_ms, replica)
 
@@ -209,6 +238,15 @@ class Fleet:
             del self._newest[request.key]
 
 
-def _from(pauses: list[float], pick: random.Random) -> list[float]:
-    begin = int(pick.random() * len(pauses))
-    return [*pauses[begin:], *pauses[:begin]]
+@functools.cache
+def _typists(seed: int) -> list[list[float]]:
+    """Pauses of the different typists, in seconds."""
+    return [list(itertools.islice(pauses_s(seed + idx), 400)) for idx in range(_NUM_TYPISTS)]
+
+
+def _endless(pauses: list[float], pick: random.Random) -> Iterator[float]:
+    """Yield the pauses over and over, begun anywhere among them."""
+    idx = int(pick.random() * len(pauses))
+    while True:
+        yield pauses[idx]
+        idx = (idx + 1) % len(pauses)

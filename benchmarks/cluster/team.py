@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from benchmarks.cluster.served import ServedTeam
 from benchmarks.distribution import Distribution
+from benchmarks.progress_bar import progress_bar
 from benchmarks.typing_sessions import TypingSession
 from infill_client.client import EngineClient
 from infill_engine.api import EngineBusy, InfillError, InfillRequest, InfillResult
+from infill_engine.config import EngineConfig
+from infill_engine.engine import Engine
 
 _BUSY_WAIT_S = 0.2
 
@@ -90,6 +93,23 @@ def requests_of(session: TypingSession, num_requests: int) -> list[InfillRequest
     """What one user asks: the line again and again, a character longer each time."""
     longest = max(1, min(len(session.line) - 1, num_requests))
     return [session.request(idx % longest, seed=0) for idx in range(num_requests)]
+
+
+def expected_texts(
+    sessions: Sequence[TypingSession], num_requests: int, dtype: str
+) -> dict[InfillRequest, str]:
+    """What a single engine answers, as it is in a replica."""
+    engine = Engine.load(EngineConfig(num_threads=1, dtype=dtype))
+    # Each once, in the order of typing: most of the prompt is then in the cache.
+    requests = dict.fromkeys(
+        request for session in sessions for request in requests_of(session, num_requests)
+    )
+    with progress_bar("single engine", len(requests)) as on_done:
+        expected: dict[InfillRequest, str] = {}
+        for request in requests:
+            expected[request] = engine.infill(request).text
+            on_done()
+    return expected
 
 
 async def _type(

@@ -84,6 +84,15 @@ class EngineReplica:
         """Requests being denoised: what a client left behind would show here."""
         return self._worker.num_running + self._worker.num_queued
 
+    def load(self) -> dict[str, int]:
+        """Return the fields of `engine_loads.EngineLoad`."""
+        return {
+            "pid": os.getpid(),
+            "num_running": self._worker.num_running,
+            "num_queued": self._worker.num_queued,
+            "num_slots_taken": self._worker.num_slots_taken,
+        }
+
     def is_wedged(self) -> bool:
         """Whether a request has made no step for so long that it never will."""
         silent_s = time.monotonic() - self._last_sign_s

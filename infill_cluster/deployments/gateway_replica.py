@@ -49,6 +49,7 @@ class GatewayReplica:
         self._audit = AuditLog(section.audit_file)
         app = build_gateway_app(section.limits, model, ServeReplicas(), book, self._audit, metrics)
         self._listener = Listener(app, section, certificate)
+        self._listener.watch(metrics)
         await self._listener.start()
 
     def address(self) -> tuple[str, int]:

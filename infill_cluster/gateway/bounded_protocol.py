@@ -5,12 +5,24 @@ read what is sent, is cut off. Knows nothing of what is served.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11Protocol]:
+class CountedProtocol(H11Protocol):
+    """Says when its connection has ended."""
+
+    on_lost: Callable[[], None] = staticmethod(lambda: None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_lost(exc)
+        self.on_lost()
+
+
+def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[CountedProtocol]:
     """Return the class for uvicorn's `http` option.
 
     Args:
@@ -18,7 +30,7 @@ def bounded_protocol(head_timeout_s: float, write_timeout_s: float) -> type[H11P
         write_timeout_s: longest that a full send buffer may stay full.
     """
 
-    class BoundedProtocol(H11Protocol):
+    class BoundedProtocol(CountedProtocol):
         _head_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
 

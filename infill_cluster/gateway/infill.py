@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from contextlib import aclosing
 
 from sse_starlette import ServerSentEvent
@@ -32,6 +33,13 @@ logger = logging.getLogger(__name__)
 
 _TOO_MANY = 429
 _TOO_SLOW = 408
+_REFUSAL_PAUSE_S = 0.1
+"""Before a limit is told: bounds how often one connection can be refused, and nobody waits for it,
+as the answer says to come back in a second or more."""
+_MAX_PAUSING_PER_USER = 32
+"""More refusals at once cost a user their connections."""
+_MAX_UNREAD_BYTES = 65_536
+"""Of a refused request: so much is read, to keep the connection and its TLS."""
 
 
 class InfillEndpoint:
@@ -45,6 +53,7 @@ class InfillEndpoint:
         self._audit = audit
         self._metrics = metrics
         self._rate = RateLimiter(limits.requests_per_minute, limits.burst)
+        self._num_pausing: Counter[str] = Counter()
         self._streams = StreamLimiter(limits.max_streams_per_user, limits.max_streams)
         metrics.watch(
             "infill_gateway_open_streams", "Requests in progress.", lambda: self._streams.num_open
@@ -58,14 +67,48 @@ class InfillEndpoint:
             with self._streams.opened(outcome.user):
                 await self._serve(outcome, Request(scope, receive), send)
         except LimitExceeded as exceeded:
-            await _refuse(
-                outcome, EngineBusy(str(exceeded)), scope, send, _TOO_MANY, exceeded.retry_after_s
-            )
+            await self._refuse_too_many(outcome, exceeded, Request(scope, receive), send)
         except ClientDisconnect:
             pass
         finally:
             self._metrics.count(outcome)
             self._audit.write(outcome.entry())
+
+    async def _refuse_too_many(
+        self, outcome: Outcome, exceeded: LimitExceeded, request: Request, send: Send
+    ) -> None:
+        user, keeps = outcome.user, False
+        if self._num_pausing[user] < _MAX_PAUSING_PER_USER:
+            self._num_pausing[user] += 1
+            try:
+                keeps = await self._read_and_drop(request)
+                await asyncio.sleep(_REFUSAL_PAUSE_S)
+            finally:
+                self._num_pausing[user] -= 1
+                if not self._num_pausing[user]:
+                    del self._num_pausing[user]
+        await _refuse(
+            outcome,
+            EngineBusy(str(exceeded)),
+            request.scope,
+            send,
+            _TOO_MANY,
+            exceeded.retry_after_s,
+            keeps,
+        )
+
+    async def _read_and_drop(self, request: Request) -> bool:
+        """Read a small body, so that its connection can be used again; whether it was."""
+        announced = request.headers.get("content-length", "")
+        if not announced.isdecimal() or int(announced) > _MAX_UNREAD_BYTES:
+            return False
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                async for _ in request.stream():
+                    pass
+        except TimeoutError:
+            return False
+        return True
 
     async def _serve(self, outcome: Outcome, request: Request, send: Send) -> None:
         try:
@@ -166,13 +209,14 @@ async def _refuse(
     send: Send,
     status_code: int = 0,
     retry_after_s: int = 1,
+    keeps_connection: bool = False,
 ) -> None:
     answer = error_response(error)
     answer.status_code = status_code or answer.status_code
     outcome.note_error(error, answer.status_code)
     if answer.status_code in (_TOO_MANY, 503):
         answer.headers["Retry-After"] = str(retry_after_s)
-    if answer.status_code in (_TOO_MANY, _TOO_SLOW):
+    if answer.status_code in (_TOO_MANY, _TOO_SLOW) and not keeps_connection:
         answer.headers["Connection"] = "close"  # its body has not been read
     await answer(scope, _receive_nothing, send)
 

@@ -1,6 +1,7 @@
 """What the gateway counts, in Prometheus' text format: numbers only, of no user in particular."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -47,7 +48,18 @@ class GatewayMetrics:
 
     def watch_placements(self, read: Callable[[], Mapping[Placement, int]]) -> None:
         """Add a counter of requests by where they were sent; hits of all is the hit rate."""
-        self._registry.register(_Placements(read))
+        self.watch_counts(
+            "infill_gateway_placements",
+            "Requests by replica: hit is the one whose KV cache has the document.",
+            "placement",
+            read,
+        )
+
+    def watch_counts(
+        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[Any, int]]
+    ) -> None:
+        """Add counters that are read whenever the metrics are, told apart by a label."""
+        self._registry.register(_Counts(name, help_text, label, read))
 
     def count(self, outcome: Outcome) -> None:
         """Count a request that ended, in whatever way."""
@@ -70,16 +82,14 @@ class GatewayMetrics:
         )
 
 
-class _Placements(Collector):
-    def __init__(self, read: Callable[[], Mapping[Placement, int]]) -> None:
-        self._read = read
+class _Counts(Collector):
+    def __init__(
+        self, name: str, help_text: str, label: str, read: Callable[[], Mapping[Any, int]]
+    ) -> None:
+        self._name, self._help_text, self._label, self._read = name, help_text, label, read
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(
-            "infill_gateway_placements",
-            "Requests by replica: hit is the one whose KV cache has the document.",
-            labels=["placement"],
-        )
-        for placement, num in self._read().items():
-            family.add_metric([placement], num)
+        family = CounterMetricFamily(self._name, self._help_text, labels=[self._label])
+        for value, num in self._read().items():
+            family.add_metric([value], num)
         return [family]

@@ -64,6 +64,11 @@ class EngineBatch:
         return len(self._rows)
 
     @property
+    def num_slots_taken(self) -> int:
+        """KV slots lent, to these requests or to somebody else's."""
+        return self._slots.num_taken
+
+    @property
     def has_room(self) -> bool:
         """Whether one more request is worth beginning now."""
         return self._slots.num_free > 0 and self._guard.admits(len(self._rows))

@@ -66,6 +66,7 @@ class EngineWorker:
         self._metrics = metrics
         self._queue = RequestQueue(max_queued_requests)
         self._last_active_s = time.monotonic()
+        self._batch: Batch | None = None
         # A daemon: an engine deep inside a kernel must not keep a dying process alive.
         self._thread = threading.Thread(target=self._run, name="engine-worker", daemon=True)
         metrics.watch("infill_queued_requests", "Requests waiting.", lambda: self.num_queued)
@@ -80,6 +81,11 @@ class EngineWorker:
     def num_running(self) -> int:
         """Requests being worked on."""
         return self._queue.num_running
+
+    @property
+    def num_slots_taken(self) -> int:
+        """KV slots lent to requests; 0 before the model is loaded."""
+        return 0 if self._batch is None else self._batch.num_slots_taken
 
     @property
     def idle_s(self) -> float:
@@ -138,8 +144,9 @@ class EngineWorker:
             else StreamBatch(engine)
         )
         self._metrics.watch(
-            "infill_slots_in_use", "KV slots lent to requests.", lambda: batch.num_rows
+            "infill_slots_in_use", "KV slots lent to requests.", lambda: batch.num_slots_taken
         )
+        self._batch = batch
         return batch
 
     def _load(self) -> DescribedEngine | None:

@@ -28,6 +28,11 @@ class Batch(Protocol):
         ...
 
     @property
+    def num_slots_taken(self) -> int:
+        """KV slots lent; more than `num_rows` when one was not given back."""
+        ...
+
+    @property
     def has_room(self) -> bool:
         """Whether one more is worth beginning now; true when none runs."""
         ...
@@ -62,6 +67,11 @@ class StreamBatch:
     def num_rows(self) -> int:
         """0 or 1."""
         return int(self._events is not None)
+
+    @property
+    def num_slots_taken(self) -> int:
+        """The engine's one, while a request runs."""
+        return self.num_rows
 
     @property
     def has_room(self) -> bool:

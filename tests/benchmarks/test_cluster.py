@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from benchmarks.cluster.capacity import LIMIT_MS, find_capacity
+from benchmarks.cluster.capacity import LIMIT_MS, find_capacity, find_fleet, simulated_s
 from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
 from benchmarks.cluster.fleet import Fleet, FleetLoad
 from benchmarks.cluster.typists import Work, mean_requests_per_s, pauses_s
@@ -74,3 +74,24 @@ def test_typists_pause_as_people_do() -> None:
     assert all(pause > 0 for pause in some)
     assert some == [pause for pause, _ in zip(pauses_s(3), range(200), strict=False)]
     assert 0.5 < mean_requests_per_s(0) < 3.0
+
+
+@pytest.mark.parametrize("guess", [1, 40, 57, 90])
+def test_the_smallest_fleet_is_found_from_any_guess(guess: int) -> None:
+    def with_replicas(num_replicas: int) -> FleetLoad:
+        p95_ms = LIMIT_MS if num_replicas >= 57 else LIMIT_MS + 1
+        return FleetLoad(num_replicas, 400, 1.0, p95_ms, 1.0, 0.0, 1)
+
+    assert 57 <= find_fleet(with_replicas, guess).num_replicas <= 60
+
+
+def test_few_developers_are_simulated_for_longer() -> None:
+    assert simulated_s(100) > simulated_s(3_000) > simulated_s(100_000) > 0
+
+
+def test_a_larger_fleet_costs_a_request_no_more_choices() -> None:
+    """The router is shown the document's replica and two others, however many there are."""
+    fleet = Fleet(COSTS, [WORK], 1000, 50, True, seed=1, max_queue=3)
+    fleet.run(warm_up_s=1.0, measured_s=5.0)
+    assert fleet._router.counts["hit"] > 100
+    assert set(fleet._homes) <= set(fleet._names)

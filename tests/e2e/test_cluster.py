@@ -21,6 +21,7 @@ from infill_cluster.ray_extra import require_ray
 from infill_cluster.security.tokens import add_token
 from infill_engine.api import (
     ConfigError,
+    EngineBusy,
     EngineUnavailable,
     InfillRequest,
     InfillUpdate,
@@ -45,9 +46,12 @@ class Cluster:
     def client(self) -> EngineClient:
         return EngineClient(EngineAddress(self.url, self.token))
 
-    def placements(self) -> dict[str, int]:
+    def metrics(self) -> str:
         headers = {"Authorization": f"Bearer {self.token}"}
-        text = httpx.get(f"{self.url}/metrics", headers=headers, trust_env=False).text
+        return httpx.get(f"{self.url}/metrics", headers=headers, trust_env=False).text
+
+    def placements(self) -> dict[str, int]:
+        text = self.metrics()
         pattern = r'infill_gateway_placements_total\{placement="(\w+)"\} ([\d.]+)'
         return {name: round(float(num)) for name, num in re.findall(pattern, text)}
 
@@ -186,6 +190,45 @@ async def test_a_replica_that_dies_before_the_first_update_is_not_noticed(
     assert answer.finish_reason != "cancelled"
     assert (tmp_path / "died").exists()
     await asyncio.to_thread(until, lambda: cluster.audit()[-1]["num_retries"] == 1)
+
+
+async def test_nothing_is_left_of_many_clients_and_a_killed_replica(cluster: Cluster) -> None:
+    from infill_cluster.deployments.engine_loads import engine_loads
+
+    await asyncio.to_thread(until, lambda: _num_replicas() == 2)
+    single = load(lambda _stage, _fraction: None)
+
+    async def ask_until_answered(idx: int) -> str:
+        async with cluster.client() as client:
+            while True:
+                try:
+                    return (await client.infill(gap(idx), f"doc{idx}")).text
+                except (EngineBusy, EngineUnavailable):
+                    await asyncio.sleep(0.2)
+
+    async with cluster.client() as client:
+        doomed = client.stream(InfillRequest("STEPS 100000", ""))
+        update = await anext(doomed)
+        assert isinstance(update, InfillUpdate)
+        asking = [asyncio.create_task(ask_until_answered(idx)) for idx in range(12)]
+        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        os.kill(int(update.text.split()[0]), signal.SIGKILL)
+        with pytest.raises(EngineUnavailable):
+            async for _event in doomed:
+                pass
+        texts = await asyncio.gather(*asking)
+    assert texts == [single.infill(gap(idx)).text for idx in range(12)]
+
+    def nothing_is_left() -> bool:
+        loads, metrics = engine_loads(), cluster.metrics()
+        return (
+            len(loads) == 2
+            and all(load.is_idle for load in loads)
+            and "infill_gateway_open_streams 0.0" in metrics
+            and "infill_gateway_open_connections 1.0" in metrics  # which asks this
+        )
+
+    await asyncio.to_thread(until, nothing_is_left)
 
 
 async def test_a_rolling_update_drops_no_stream(cluster: Cluster) -> None:

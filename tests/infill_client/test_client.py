@@ -49,6 +49,19 @@ async def test_stream_yields_updates_then_the_result(client: EngineClient) -> No
     assert [event.text for event in events[:2]] == ["return ", "return left + "]
 
 
+async def test_the_next_request_needs_no_new_connection(client: EngineClient) -> None:
+    await client.infill(GAP)
+    async with aclosing(client.stream(GAP)) as events:
+        async for event in events:
+            if isinstance(event, InfillResult):
+                break
+    await client.health()
+    pool = client._open()._transport._pool  # type: ignore[attr-defined]
+    assert [connection.info().split(", ")[-1] for connection in pool.connections] == [
+        "Request Count: 3"
+    ]
+
+
 async def test_health(client: EngineClient) -> None:
     health = await client.health()
     assert (health.status, health.model) == ("ready", "scripted")

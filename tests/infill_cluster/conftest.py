@@ -19,7 +19,7 @@ from infill_cluster.gateway.app import build_gateway_app
 from infill_cluster.gateway.listener import Listener
 from infill_cluster.gateway.metrics import GatewayMetrics
 from infill_cluster.gateway.replicas import ReplicaLost
-from infill_cluster.routing import AffinityRouter, Placement
+from infill_cluster.routing import AffinityRouter, Placement, affinity_key, rendezvous_choice
 from infill_cluster.security.audit import AuditLog
 from infill_cluster.security.certificates import RenewableCertificate
 from infill_cluster.security.tokens import TokenBook, add_token
@@ -86,6 +86,16 @@ class LocalReplicas:
 
     def placements(self) -> dict[Placement, int]:
         return dict(self.router.counts)
+
+    def free_document(self, user: str) -> str:
+        """Name a document of `user` that goes to a replica on which nothing runs."""
+        free = [name for name, replica in self.replicas.items() if not replica.num_running()]
+        documents = (f"document {idx}.py" for idx in range(1000))
+        return next(
+            document
+            for document in documents
+            if rendezvous_choice(affinity_key(user, document), self.replicas) in free
+        )
 
     @property
     def num_running(self) -> int:
@@ -173,12 +183,12 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             replicas = LocalReplicas(num_replicas)
             audit = AuditLog(section.audit_file)
             book = TokenBook(tmp_path / "tokens.json")
-            app = build_gateway_app(
-                section.limits, "embedded", replicas, book, audit, GatewayMetrics()
-            )
+            metrics = GatewayMetrics()
+            app = build_gateway_app(section.limits, "embedded", replicas, book, audit, metrics)
             tls = section.tls
             certificate = None if tls is None else RenewableCertificate(tls.certificate, tls.key)
             listener = Listener(app, section, certificate)
+            listener.watch(metrics)
             await listener.start()
             stack.push_async_callback(listener.drain, 1.0)
             for engine in replicas.engines:

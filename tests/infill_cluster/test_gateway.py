@@ -134,7 +134,9 @@ async def test_who_opens_hundreds_of_streams_is_refused_and_nobody_else_notices(
         assert {s.result() for s in streams if s.done()} == {429}
         async with EngineClient(gateway.address(gateway.token_of("ada"))) as client:
             assert gateway.replicas.num_running == 2
-            assert (await client.infill(InfillRequest("x", ""))).finish_reason == "converged"
+            document = gateway.replicas.free_document("ada")
+            answer = await client.infill(InfillRequest("x", ""), document)
+            assert answer.finish_reason == "converged"
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
