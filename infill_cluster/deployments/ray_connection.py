@@ -68,7 +68,7 @@ def connect_to_ray(address: str) -> None:
     except (OSError, ValueError, RuntimeError, RayError) as error:
         if not _is_host_and_port(address) and isinstance(error, (OSError, ValueError)):
             raise EngineUnavailable(_none_answers(address, error)) from None
-        reason = next(iter(str(error).splitlines()), "")
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         raise EngineUnavailable(
             f"The Ray cluster at {address!r} does not take this command in "
             f"({type(error).__name__}: {reason}). Where it wants a token, set RAY_AUTH_MODE=token "
