@@ -80,8 +80,12 @@ def roll_out(config: ClusterConfig, load_engine: EngineLoader | None = None) -> 
 
 
 def gateway_urls() -> tuple[str, ...]:
-    """Return where each of the gateways answers; raises EngineUnavailable without any."""
-    return tuple(sorted(_ask_all(GATEWAY_APPLICATION, "url")))
+    """Return where each gateway that can be asked answers; raises EngineUnavailable without any."""
+    answers = _ask_all(GATEWAY_APPLICATION, "url")
+    urls = sorted(answer for answer in answers if isinstance(answer, str))
+    if not urls:
+        raise EngineUnavailable("No gateway of this cluster answers.")
+    return tuple(urls)
 
 
 def cluster_status() -> list[PartStatus]:
@@ -183,10 +187,16 @@ def _essence(why: str) -> str:
 
 
 def _ask_all(application: str, method_name: str) -> list[Any]:
-    """Return what each of its replicas answers; raises EngineUnavailable when one does not."""
+    """Return what each of its replicas answers, or the exception in its place.
+
+    Raises:
+        EngineUnavailable: none of them runs.
+    """
     try:
         handle = serve.get_deployment_handle(_DEPLOYMENT_OF[application], app_name=application)
-        return handle.broadcast(method_name).results(timeout_s=_CALL_TIMEOUT_S)
+        return handle.broadcast(method_name).results(
+            timeout_s=_CALL_TIMEOUT_S, return_exceptions=True
+        )
     except (KeyError, RayServeException, RayError, TimeoutError) as error:
         raise EngineUnavailable(
             f"No {application} runs in this cluster ({type(error).__name__})."
