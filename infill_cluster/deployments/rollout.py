@@ -4,7 +4,6 @@ What has not changed is left alone: engines are replaced one after the other, ea
 what it has begun, and the gateway's connections stay. Knows nothing of where Ray came from.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +21,11 @@ from infill_cluster.deployments.names import (
     GATEWAY_APPLICATION,
     GATEWAY_DEPLOYMENT,
 )
+from infill_cluster.serve_message import essence_of
 from infill_engine.api import EngineUnavailable
 from infill_engine.server.engine_worker import EngineLoader
 
 _CALL_TIMEOUT_S = 10.0
-_TRACEBACK_SIGN = "Traceback (most recent call last)"
 _DEPLOYMENT_OF = {
     ENGINE_APPLICATION: ENGINE_DEPLOYMENT,
     GATEWAY_APPLICATION: GATEWAY_DEPLOYMENT,
@@ -112,7 +111,7 @@ def cluster_status() -> list[PartStatus]:
             why.append(deployment.message)
             for state, num in deployment.replica_states.items():
                 replicas[state] = replicas.get(state, 0) + num
-        text = " ".join(_essence(sentence) for sentence in why if sentence)
+        text = " ".join(essence_of(sentence) for sentence in why if sentence)
         urls = _urls_now() if name == GATEWAY_APPLICATION and replicas.get("RUNNING") else ()
         parts.append(PartStatus(name, str(application.status.value), text, replicas, urls))
     return parts
@@ -172,18 +171,6 @@ def _urls_now() -> tuple[str, ...]:
         return gateway_urls()
     except EngineUnavailable:
         return ()
-
-
-def _essence(why: str) -> str:
-    """Return Ray Serve's message without the stack of processes and frames that it quotes."""
-    head, sign, stack = why.partition(_TRACEBACK_SIGN)
-    if not sign:
-        return why
-    lines = [line for line in stack.splitlines() if line.strip()]
-    # "infill_engine.api.ConfigError: what is wrong"
-    message = re.sub(r"^[\w.]+: ", "", lines[-1]) if lines else ""
-    goes_on = "previous version keep running" in head
-    return f"{message} What ran before goes on until the next deploy." if goes_on else message
 
 
 def _ask_all(application: str, method_name: str) -> list[Any]:

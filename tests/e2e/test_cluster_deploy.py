@@ -101,6 +101,17 @@ def long_gap(idx: int) -> InfillRequest:
     return InfillRequest(prefix, "\n", "python", mode="block", max_new_tokens=300, seed=idx)
 
 
+def test_a_command_without_rays_token_is_told_so(
+    team: Team, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    monkeypatch.setenv("HOME", str(tmp_path))  # where a token of this user's would be
+    refused = team.run("status")
+    assert refused.returncode == 2
+    assert "does not take this command in (AuthenticationError" in refused.stderr
+    assert "RAY_AUTH_TOKEN_PATH" in refused.stderr
+
+
 def test_what_has_no_room_is_refused_before_anything_is_deployed(team: Team) -> None:
     team.config["gateway"]["port"] = 8443
     with pytest.raises(AssertionError, match="port 8443 of an address can be had once"):
