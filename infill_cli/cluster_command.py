@@ -1,4 +1,4 @@
-"""`infill-ls cluster run|deploy|status|token`: one engine, or many, for a whole team.
+"""`infill-ls cluster run|deploy|status|stop|token`: one engine, or many, for a whole team.
 
 Knows nothing of Ray: `infill_cluster` does the work. See docs/team.md.
 """
@@ -16,6 +16,7 @@ import click
 from infill_cli.cluster_token_command import token
 from infill_cluster.config import ClusterConfig, parse_config, read_config
 from infill_cluster.ray_extra import require_ray
+from infill_cluster.room import require_room
 
 if TYPE_CHECKING:
     from infill_cluster.deployments.rollout import PartStatus
@@ -40,8 +41,12 @@ def run(path: Path | None, replicas: int | None, port: int | None) -> None:
     config = _with_options(read_config(path) if path else ClusterConfig(), replicas, port)
     _require_usable_files(config)
     require_ray(starts_one=True)
-    from infill_cluster.deployments.ray_connection import require_cpus, start_local_ray, stop_ray
-    from infill_cluster.deployments.rollout import gateway_address, roll_out, take_down
+    from infill_cluster.deployments.ray_connection import (
+        nodes_of_cluster,
+        start_local_ray,
+        stop_ray,
+    )
+    from infill_cluster.deployments.rollout import gateway_urls, roll_out, take_down
 
     asked_to_end = threading.Event()
     click.echo("Starting Ray and the engines ...", err=True)
@@ -51,9 +56,9 @@ def run(path: Path | None, replicas: int | None, port: int | None) -> None:
         # After Ray has set its own: it would end this process without a word.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: asked_to_end.set())
-        require_cpus(section.min * section.num_cpus)
+        require_room(config, nodes_of_cluster())
         roll_out(config)
-        click.echo(f"Serving at {_url(config, *gateway_address())}. Ctrl-C ends it.")
+        click.echo(f"Serving at {' and '.join(gateway_urls())}. Ctrl-C ends it.")
         asked_to_end.wait()
         # A second Ctrl-C does not wait.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,15 +78,19 @@ def deploy(path: Path, address: str) -> None:
     """
     config = read_config(path)
     require_ray()
-    from infill_cluster.deployments.ray_connection import connect_to_ray, require_cpus, stop_ray
-    from infill_cluster.deployments.rollout import gateway_address, roll_out
+    from infill_cluster.deployments.ray_connection import (
+        connect_to_ray,
+        nodes_of_cluster,
+        stop_ray,
+    )
+    from infill_cluster.deployments.rollout import gateway_urls, roll_out
 
     connect_to_ray(address)
     try:
-        require_cpus(config.replicas.min * config.replicas.num_cpus)
+        require_room(config, nodes_of_cluster())
         replaced = roll_out(config)
         click.echo(f"Rolled out: {', '.join(replaced)}." if replaced else "Nothing has changed.")
-        click.echo(f"Serving at {_url(config, *gateway_address())}.")
+        click.echo(f"Serving at {' and '.join(gateway_urls())}.")
     finally:
         stop_ray()
 
@@ -118,6 +127,25 @@ def status(ctx: click.Context, address: str, as_json: bool) -> None:
     ctx.exit(0 if all(part.status == "RUNNING" for part in parts) else 1)
 
 
+@cluster.command()
+@click.option("--address", default="auto", show_default=True, help="Head of the Ray cluster.")
+def stop(address: str) -> None:
+    """End gateways and engines of a running Ray cluster; Ray itself goes on.
+
+    New connections are refused at once, what is being answered ends before (gateway.drain_s).
+    """
+    require_ray()
+    from infill_cluster.deployments.ray_connection import connect_to_ray, stop_ray
+    from infill_cluster.deployments.rollout import take_down
+
+    connect_to_ray(address)
+    try:
+        ended = take_down()
+    finally:
+        stop_ray()
+    click.echo(f"Ended: {', '.join(ended)}." if ended else "Nothing was running.")
+
+
 def _with_options(config: ClusterConfig, replicas: int | None, port: int | None) -> ClusterConfig:
     changes = config.model_dump()
     if replicas is not None:
@@ -139,12 +167,8 @@ def _require_usable_files(config: ClusterConfig) -> None:
         TokenBook(gateway.tokens_file)
 
 
-def _url(config: ClusterConfig, host: str, port: int) -> str:
-    scheme = "http" if config.gateway.tls is None else "https"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
 def _line(part: "PartStatus") -> str:
     replicas = ", ".join(f"{num} {state.lower()}" for state, num in sorted(part.replicas.items()))
     line = f"{part.name:<15} {part.status.lower():<12} {replicas}".rstrip()
-    return f"{line}\n{'':16}{part.why}" if part.why else line
+    more = [*part.urls, *([part.why] if part.why else [])]
+    return "\n".join([line, *(f"{'':16}{text}" for text in more)])

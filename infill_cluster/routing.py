@@ -2,11 +2,13 @@
 
 A document stays where it was last served. One not seen before goes to its rendezvous replica, the
 same for every router without a word between them. A replica that is loaded gives way to the better
-of two others drawn at random, if that one has less to do. Plain classes over replica ids and queue
+of the document's next two in that order, if that one has less to do: a document has few places to
+be in turn, and their caches keep it. Plain classes over replica ids and queue
 lengths, for a simulation as well as for a cluster: knows nothing of Ray, HTTP or time.
 """
 
 import hashlib
+import heapq
 import random
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,13 +33,13 @@ def affinity_key(user: str, document_id: str) -> str:
     return hashlib.blake2b(whole, digest_size=_KEY_BYTES).hexdigest()
 
 
-def rendezvous_choice(key: str, replica_ids: Iterable[str]) -> str:
-    """Return the replica with the highest digest of key and id, or "" when there is none.
+def rendezvous_order(key: str, replica_ids: Iterable[str], num: int) -> list[str]:
+    """Return the `num` replicas with the highest digests of key and id, the highest first.
 
-    When a replica comes or goes, only the keys that it wins or had won change theirs.
+    When a replica comes or goes, only the keys that have it among theirs get another one.
     """
-    return max(
-        replica_ids, key=lambda replica_id: (_weight(key, replica_id), replica_id), default=""
+    return heapq.nlargest(
+        num, replica_ids, key=lambda replica_id: (_weight(key, replica_id), replica_id)
     )
 
 
@@ -67,7 +69,8 @@ class AffinityRouter:
             max_queue: requests running or waiting at a replica from which it counts as loaded,
                 at least 1.
             max_remembered: documents remembered, at least 1; those not asked for longest go first.
-            rng: draws the two others; None takes one seeded by the system.
+            rng: draws the two of which a call without affinity takes the better; None takes one
+                seeded by the system.
 
         Raises:
             ValueError: a number is below 1.
@@ -126,8 +129,8 @@ class AffinityRouter:
             return Choice(self._less_loaded_of_two(replica_ids, queue_lengths), "new")
         last = self._last_served.get(key)
         is_known = last in queue_lengths
-        home = last if last is not None and is_known else rendezvous_choice(key, replica_ids)
-        chosen = self._give_way(home, replica_ids, queue_lengths)
+        home = last if last is not None and is_known else _home(key, replica_ids)
+        chosen = self._give_way(key, home, queue_lengths)
         if last is None:
             return Choice(chosen, "new")
         if not is_known:
@@ -153,14 +156,13 @@ class AffinityRouter:
             return "hit"
         return "moved" if last in set(replica_ids) else "lost"
 
-    def _give_way(
-        self, home: str, replica_ids: Sequence[str], queue_lengths: Mapping[str, int]
-    ) -> str:
+    def _give_way(self, key: str, home: str, queue_lengths: Mapping[str, int]) -> str:
         home_length = queue_lengths[home]
-        if home_length < self._max_queue or len(replica_ids) == 1:
+        if home_length < self._max_queue or len(queue_lengths) == 1:
             return home
-        others = [replica_id for replica_id in replica_ids if replica_id != home]
-        other = self._less_loaded_of_two(others, queue_lengths)
+        others = (replica_id for replica_id in queue_lengths if replica_id != home)
+        next_two = rendezvous_order(key, others, 2)
+        other = min(next_two, key=lambda replica_id: queue_lengths[replica_id])
         # A move costs a prefill of the whole prompt: not worth it for a place as crowded.
         return other if queue_lengths[other] < home_length else home
 
@@ -169,6 +171,10 @@ class AffinityRouter:
     ) -> str:
         drawn = self._rng.sample(replica_ids, min(2, len(replica_ids)))
         return min(drawn, key=lambda replica_id: queue_lengths[replica_id])
+
+
+def _home(key: str, replica_ids: Iterable[str]) -> str:
+    return rendezvous_order(key, replica_ids, 1)[0]
 
 
 def _weight(key: str, replica_id: str) -> bytes:

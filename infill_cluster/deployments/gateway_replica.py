@@ -4,8 +4,11 @@ Ray Serve's own HTTP proxies are not used: they know no users, no limit per user
 a slow reader (decision 0034). Serve starts, watches, replaces and ends gateways all the same.
 """
 
+import ipaddress
 import logging
 from typing import Any
+
+import ray.util
 
 from infill_cluster.config import parse_config
 from infill_cluster.deployments.serve_replicas import ServeReplicas
@@ -52,9 +55,13 @@ class GatewayReplica:
         self._listener.watch(metrics)
         await self._listener.start()
 
-    def address(self) -> tuple[str, int]:
-        """Return host and port listened on."""
-        return self._listener.address
+    def url(self) -> str:
+        """Return where clients reach this gateway: its node's address where it listens on all."""
+        host, port = self._listener.address
+        if ipaddress.ip_address(host).is_unspecified:
+            host = ray.util.get_node_ip_address()
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def config(self) -> dict[str, Any]:
         """Return what this gateway was made with."""

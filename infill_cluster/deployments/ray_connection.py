@@ -9,8 +9,10 @@ import socket
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 
-from infill_engine.api import ConfigError, EngineUnavailable
+from infill_cluster.room import NodeRoom
+from infill_engine.api import EngineUnavailable
 
 _CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
@@ -54,17 +56,32 @@ def connect_to_ray(address: str) -> None:
         address: "auto" for the one that this machine belongs to, else "host:port" of its head.
 
     Raises:
-        EngineUnavailable: none answers there.
+        EngineUnavailable: none answers there, or it does not let this process in.
     """
     _be_quiet()
     try:
         _require_listener(address)
+    except OSError as error:
+        raise EngineUnavailable(_none_answers(address, error)) from None
+    try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, RayError) as error:
+        if not _is_host_and_port(address) and isinstance(error, (OSError, ValueError)):
+            raise EngineUnavailable(_none_answers(address, error)) from None
+        reason = str(error).partition("\n")[0].partition(". ")[0]
         raise EngineUnavailable(
-            f"No Ray cluster answers at {address!r} ({type(error).__name__}). Start one with "
-            "`ray start --head`, or give its head's address with --address."
+            f"The Ray cluster at {address!r} does not take this command in "
+            f"({type(error).__name__}: {reason}). Where it wants a token, set RAY_AUTH_MODE=token "
+            "and RAY_AUTH_TOKEN_PATH or RAY_AUTH_TOKEN, as on its nodes; Python and Ray must be of "
+            "the same version as there."
         ) from None
+
+
+def _none_answers(address: str, error: Exception) -> str:
+    return (
+        f"No Ray cluster answers at {address!r} ({type(error).__name__}). Start one with "
+        "`ray start --head`, or give its head's address with --address."
+    )
 
 
 def _be_quiet() -> None:
@@ -73,10 +90,16 @@ def _be_quiet() -> None:
 
 
 def _require_listener(address: str) -> None:
-    # Ray itself would try for minutes. A name without a port is one of Ray's own, like "auto".
-    host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
+    # Ray itself would try for minutes.
+    if _is_host_and_port(address):
+        host, _, port = address.rpartition(":")
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
+
+
+def _is_host_and_port(address: str) -> bool:
+    # A name without a port is one of Ray's own, like "auto".
+    host, _, port = address.rpartition(":")
+    return bool(host) and port.isdecimal()
 
 
 def stop_ray() -> None:
@@ -84,11 +107,10 @@ def stop_ray() -> None:
     ray.shutdown()
 
 
-def require_cpus(num_cpus: float) -> None:
-    """Refuse what the cluster can never give; raises ConfigError."""
-    available = ray.cluster_resources().get("CPU", 0.0)
-    if num_cpus > available:
-        raise ConfigError(
-            f"replicas.min times replicas.num_cpus is {num_cpus:g}, but the cluster has "
-            f"{available:g} CPU cores. Lower one of them."
-        )
+def nodes_of_cluster() -> list[NodeRoom]:
+    """Return what each node that is alive has in all, whether it is used or not."""
+    return [
+        NodeRoom(node["NodeManagerAddress"], node["Resources"])
+        for node in ray.nodes()
+        if node["Alive"]
+    ]

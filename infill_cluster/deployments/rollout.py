@@ -11,6 +11,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import ProxyLocation
 from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatus
 
 from infill_cluster.config import ClusterConfig
 from infill_cluster.deployments.applications import engines, gateway
@@ -20,6 +21,7 @@ from infill_cluster.deployments.names import (
     GATEWAY_APPLICATION,
     GATEWAY_DEPLOYMENT,
 )
+from infill_cluster.serve_message import essence_of
 from infill_engine.api import EngineUnavailable
 from infill_engine.server.engine_worker import EngineLoader
 
@@ -39,12 +41,14 @@ class PartStatus:
         status: as Ray Serve says: "RUNNING", "DEPLOYING", "UNHEALTHY", ... or "NOT_STARTED".
         why: what Ray Serve has to say of it; empty when all is well.
         replicas: replicas by state: {"RUNNING": 2}.
+        urls: where its gateways answer; empty for engines.
     """
 
     name: str
     status: str
     why: str = ""
     replicas: dict[str, int] = field(default_factory=dict)
+    urls: tuple[str, ...] = ()
 
 
 def roll_out(config: ClusterConfig, load_engine: EngineLoader | None = None) -> list[str]:
@@ -63,24 +67,24 @@ def roll_out(config: ClusterConfig, load_engine: EngineLoader | None = None) -> 
     serve.start(proxy_location=ProxyLocation.Disabled)
     replaced: list[str] = []
     wanted = config.model_dump(mode="json")
-    if load_engine or _config_of(ENGINE_APPLICATION) != {
-        name: wanted[name] for name in ("engine", "replicas")
-    }:
+    engines_config = {name: wanted[name] for name in ("engine", "replicas")}
+    if load_engine or not _runs_with(ENGINE_APPLICATION, engines_config):
         _run(ENGINE_APPLICATION, engines(config, load_engine))
         replaced.append(ENGINE_APPLICATION)
-    if _config_of(GATEWAY_APPLICATION) != {
-        "gateway": wanted["gateway"],
-        "model": config.engine.model,
-    }:
+    gateway_config = {"gateway": wanted["gateway"], "model": config.engine.model}
+    if not _runs_with(GATEWAY_APPLICATION, gateway_config):
         _run(GATEWAY_APPLICATION, gateway(config))
         replaced.append(GATEWAY_APPLICATION)
     return replaced
 
 
-def gateway_address() -> tuple[str, int]:
-    """Return host and port that a gateway listens on; raises EngineUnavailable without one."""
-    host, port = _ask(GATEWAY_APPLICATION, "address")
-    return host, port
+def gateway_urls() -> tuple[str, ...]:
+    """Return where each gateway that can be asked answers; raises EngineUnavailable without any."""
+    answers = _ask_all(GATEWAY_APPLICATION, "url")
+    urls = sorted(answer for answer in answers if isinstance(answer, str))
+    if not urls:
+        raise EngineUnavailable("No gateway of this cluster answers.")
+    return tuple(urls)
 
 
 def cluster_status() -> list[PartStatus]:
@@ -107,15 +111,36 @@ def cluster_status() -> list[PartStatus]:
             why.append(deployment.message)
             for state, num in deployment.replica_states.items():
                 replicas[state] = replicas.get(state, 0) + num
-        text = " ".join(sentence for sentence in why if sentence)
-        parts.append(PartStatus(name, str(application.status.value), text, replicas))
+        text = " ".join(essence_of(sentence) for sentence in why if sentence)
+        urls = _urls_now() if name == GATEWAY_APPLICATION and replicas.get("RUNNING") else ()
+        parts.append(PartStatus(name, str(application.status.value), text, replicas, urls))
     return parts
 
 
-def take_down() -> None:
-    """End the gateway once what it answers has ended, then the engines."""
-    for name in (GATEWAY_APPLICATION, ENGINE_APPLICATION):
-        serve.delete(name)
+def take_down() -> list[str]:
+    """End the gateways once what they answer has ended, then the engines.
+
+    Ray goes on, and so does Ray Serve where it serves somebody else's applications.
+
+    Returns:
+        The applications that were ended.
+    """
+    try:
+        running = [
+            name
+            for name in (GATEWAY_APPLICATION, ENGINE_APPLICATION)
+            if name in serve.status().applications
+        ]
+        for name in running:
+            serve.delete(name)
+        if running and not serve.status().applications:
+            serve.shutdown()
+    except (RayServeException, RayError, TimeoutError) as error:
+        raise EngineUnavailable(
+            f"The cluster could not be taken down ({type(error).__name__}). Ask again; "
+            "`infill-ls cluster status` says what still runs."
+        ) from None
+    return running
 
 
 def _run(name: str, application: serve.Application) -> None:
@@ -126,18 +151,39 @@ def _run(name: str, application: serve.Application) -> None:
         raise EngineUnavailable(f"{name} could not be started: {status.why or error}") from None
 
 
-def _config_of(application: str) -> object:
-    """Return what one of its replicas was made with; None when none answers."""
+def _runs_with(application: str, config: object) -> bool:
+    """Whether each of its replicas was made with this, and nothing is left to be done.
+
+    Each: after a roll-out that failed half-way, some replicas are of the new kind, others of the
+    old one.
+    """
     try:
-        return _ask(application, "config")
+        running = serve.status().applications.get(application)
+        if running is None or running.status != ApplicationStatus.RUNNING:
+            return False
+        return all(found == config for found in _ask_all(application, "config"))
+    except (EngineUnavailable, RayServeException, RayError):
+        return False
+
+
+def _urls_now() -> tuple[str, ...]:
+    try:
+        return gateway_urls()
     except EngineUnavailable:
-        return None
+        return ()
 
 
-def _ask(application: str, method_name: str) -> Any:
+def _ask_all(application: str, method_name: str) -> list[Any]:
+    """Return what each of its replicas answers, or the exception in its place.
+
+    Raises:
+        EngineUnavailable: none of them runs.
+    """
     try:
         handle = serve.get_deployment_handle(_DEPLOYMENT_OF[application], app_name=application)
-        return handle.options(method_name=method_name).remote().result(timeout_s=_CALL_TIMEOUT_S)
+        return handle.broadcast(method_name).results(
+            timeout_s=_CALL_TIMEOUT_S, return_exceptions=True
+        )
     except (KeyError, RayServeException, RayError, TimeoutError) as error:
         raise EngineUnavailable(
             f"No {application} runs in this cluster ({type(error).__name__})."

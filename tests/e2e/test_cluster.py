@@ -34,12 +34,12 @@ pytestmark = pytest.mark.e2e
 
 
 class Cluster:
-    """What the tests know of the cluster; the gateway's port stays the same for all of them."""
+    """What the tests know of the cluster; the gateway's address stays the same for all of them."""
 
-    def __init__(self, folder: Path, ray_files: Path, config: ClusterConfig, port: int) -> None:
+    def __init__(self, folder: Path, ray_files: Path, config: ClusterConfig, url: str) -> None:
         self.config = config
         self._ray_files = ray_files
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = url
         self.token = add_token(folder / "tokens.json", "ada")
         self._audit_file = folder / "audit.jsonl"
 
@@ -106,7 +106,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         try:
             replaced = rollout.roll_out(config, load)
             assert replaced == ["infill-engine", "infill-gateway"]
-            yield Cluster(folder, ray_files, config, rollout.gateway_address()[1])
+            (url,) = rollout.gateway_urls()
+            yield Cluster(folder, ray_files, config, url)
             rollout.take_down()
         finally:
             ray_connection.stop_ray()

@@ -31,7 +31,8 @@ def test_the_kuberay_manifest_is_one_that_ray_and_we_accept() -> None:
     from infill_cluster.deployments.applications import build_engines, build_gateway
 
     service, network = yaml.safe_load_all((FOLDER / "kuberay.yaml").read_text())
-    head = service["spec"]["rayClusterConfig"]["headGroupSpec"]
+    gateways, workers = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    container = gateways["template"]["spec"]["containers"][0]
     schema = ServeDeploySchema.model_validate(yaml.safe_load(service["spec"]["serveConfigV2"]))
     builders = {"infill-engine": build_engines, "infill-gateway": build_gateway}
     assert [application.name for application in schema.applications] == list(builders)
@@ -41,17 +42,25 @@ def test_the_kuberay_manifest_is_one_that_ray_and_we_accept() -> None:
         assert build(_mapping(application.args))
         config = parse_config(application.args, "the manifest")
         assert config.gateway.port == network["spec"]["ports"][0]["targetPort"]
-        assert next(iter(config.gateway.resources)) in head["rayStartParams"]["resources"]
-        mounted = {
-            mount["mountPath"]
-            for mount in head["template"]["spec"]["containers"][0]["volumeMounts"]
-        }
+        assert config.gateway.port == container["readinessProbe"]["tcpSocket"]["port"]
+        assert config.gateway.num_gateways == gateways["replicas"]
+        assert config.replicas.max == workers["replicas"]
+        assert next(iter(config.gateway.resources)) in gateways["rayStartParams"]["resources"]
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert config.gateway.tls
         assert config.gateway.tokens_file
         assert {
             str(path.parent) for path in (config.gateway.tls.key, config.gateway.tokens_file)
         } == mounted
-    assert network["spec"]["selector"] == head["template"]["metadata"]["labels"]
+    assert network["spec"]["selector"] == gateways["template"]["metadata"]["labels"]
+
+
+def test_no_pod_of_the_kuberay_manifest_waits_for_a_proxy_that_is_not_there() -> None:
+    service, _ = yaml.safe_load_all((FOLDER / "kuberay.yaml").read_text())
+    assert yaml.safe_load(service["spec"]["serveConfigV2"])["proxy_location"] == "Disabled"
+    # A worker without a probe of its own gets KubeRay's, which asks Serve's proxy.
+    for group in service["spec"]["rayClusterConfig"]["workerGroupSpecs"]:
+        assert all("readinessProbe" in pod for pod in group["template"]["spec"]["containers"])
 
 
 def _mapping(values: Any) -> dict[str, Any]:

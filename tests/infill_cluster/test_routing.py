@@ -3,10 +3,15 @@ from collections import Counter
 
 import pytest
 
-from infill_cluster.routing import AffinityRouter, Choice, affinity_key, rendezvous_choice
+from infill_cluster.routing import AffinityRouter, Choice, affinity_key, rendezvous_order
 
 REPLICAS = [f"replica-{idx}" for idx in range(8)]
 IDLE = dict.fromkeys(REPLICAS, 0)
+
+
+def rendezvous_choice(key: str, replica_ids: list[str]) -> str:
+    (first,) = rendezvous_order(key, replica_ids, 1)
+    return first
 
 
 def router(**options: int) -> AffinityRouter:
@@ -34,7 +39,7 @@ def test_rendezvous_moves_only_the_keys_of_a_replica_that_goes() -> None:
     assert {key for key in keys if before[key] != after[key]} == {
         key for key in keys if before[key] == REPLICAS[0]
     }
-    assert rendezvous_choice("key", []) == ""
+    assert rendezvous_order("key", [], 1) == []
 
 
 def test_two_routers_agree_without_a_word() -> None:
@@ -69,17 +74,37 @@ def test_where_all_are_as_loaded_nothing_moves() -> None:
     assert routes.choose("key", dict.fromkeys(REPLICAS, 5)) == Choice(home, "hit")
 
 
-def test_of_two_drawn_the_less_loaded_serves() -> None:
-    loads = {replica_id: 2 + idx for idx, replica_id in enumerate(REPLICAS)}
-    worst = REPLICAS[-1]
-    chosen = Counter()
-    for seed in range(200):
-        routes = AffinityRouter(max_queue=1, rng=random.Random(seed))
-        routes.note_served("key", Choice(worst, "new"))
-        chosen[routes.choose("key", loads).replica_id] += 1
-    # The most loaded of the other seven loses against each of its rivals; the least never does.
-    assert chosen[REPLICAS[6]] == 0
-    assert chosen[REPLICAS[0]] == max(chosen.values())
+def test_the_next_two_in_its_order_are_all_that_a_document_moves_to() -> None:
+    home, second, third, *rest = rendezvous_order("key", REPLICAS, len(REPLICAS))
+    routes = router(max_queue=2)
+    routes.choose("key", IDLE)
+    loads = {**dict.fromkeys(REPLICAS, 4), second: 3, **dict.fromkeys(rest, 0)}
+    assert routes.preview("key", loads) == Choice(second, "moved")
+    assert routes.preview("key", {**loads, third: 1}) == Choice(third, "moved")
+    assert routes.preview("key", {**loads, second: 4}) == Choice(home, "hit")
+
+
+def test_two_routers_agree_where_a_loaded_replica_gives_way() -> None:
+    first, second = AffinityRouter(), AffinityRouter()
+    for idx in range(100):
+        key = f"key-{idx}"
+        loads = {**IDLE, first.choose(key, IDLE).replica_id: 9}
+        moved = first.choose(key, loads)
+        assert moved.placement == "moved"
+        # The second one has never seen the document.
+        assert second.choose(key, loads) == Choice(moved.replica_id, "new")
+
+
+def test_what_gives_way_spreads_over_all_others() -> None:
+    loaded = {**IDLE, REPLICAS[0]: 9}
+    routes = router()
+    moved: Counter[str] = Counter()
+    for idx in range(8000):
+        key = f"key-{idx}"
+        if routes.choose(key, IDLE).replica_id == REPLICAS[0]:
+            moved[routes.choose(key, loaded).replica_id] += 1
+    assert set(moved) == set(REPLICAS[1:])
+    assert max(moved.values()) < 1.5 * moved.total() / len(moved)
 
 
 def test_a_document_whose_replica_is_gone_is_counted_as_lost() -> None:
