@@ -212,7 +212,7 @@ async def test_nothing_is_left_of_many_clients_and_a_killed_replica(cluster: Clu
         update = await anext(doomed)
         assert isinstance(update, InfillUpdate)
         asking = [asyncio.create_task(ask_until_answered(idx)) for idx in range(12)]
-        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.5)  # some are answered, some wait behind that stream
         os.kill(int(update.text.split()[0]), signal.SIGKILL)
         with pytest.raises(EngineUnavailable):
             async for _event in doomed:

@@ -49,7 +49,9 @@ def test_run_serves_with_tls_and_tokens_and_ends_without_dropping_a_stream(
         assert line.startswith("Serving at https://127.0.0.1:"), line
         url = line.split()[2].rstrip(".")
         status = subprocess.run([*COMMAND, "status", "--json"], stdout=subprocess.PIPE, check=False)
-        assert [part["status"] for part in json.loads(status.stdout)] == ["RUNNING", "RUNNING"]
+        engines, gateway = json.loads(status.stdout)
+        assert engines["status"] == gateway["status"] == "RUNNING"
+        assert [engine["num_slots_taken"] for engine in engines["engines"]] == [0]
         assert status.returncode == 0
 
         body = {"prefix": f"{SECRET} = [1,\n", "suffix": "\n", "mode": "block", "seed": 3}
