@@ -139,8 +139,7 @@ def attempt_for(
     """
     common = {
         "stream": can.streams,
-        **_temperature(request),
-        "seed": request.seed % 2**31,
+        **(_sampling(request) if can.takes_sampling else {}),
         "max_tokens": request.max_new_tokens,
     }
     is_safe = can.fim is None or can.fim.may_carry(request.prefix, request.suffix)
@@ -166,10 +165,11 @@ def attempt_for(
     return Attempt(request, CHAT_PATH, body, cutter, started_s, clock)
 
 
-def _temperature(request: InfillRequest) -> dict[str, float]:
+def _sampling(request: InfillRequest) -> dict[str, float]:
+    seed = {"seed": request.seed % 2**31}
     if request.temperature is not None:
-        return {"temperature": request.temperature}
+        return {"temperature": request.temperature, **seed}
     if request.mode == "rewrite" and request.seed:
         # Another try: greedily it would be the same text again. As the server draws by itself.
-        return {}
-    return {"temperature": 0}
+        return seed
+    return {"temperature": 0, **seed}

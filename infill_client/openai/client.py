@@ -27,7 +27,7 @@ _RESERVED_TOKENS = 256
 _UNKNOWN_CONTEXT_CHARS = 8_000
 _MOST_BREAKS = 2
 _MOST_CUTS = 4
-"""Some servers do not say how long a prompt was, only that it is too long: each cut then halves it."""
+"""A server that does not say how long a prompt was gets half of it each time."""
 _LEAST_CHARS = 200
 _BUDGET_CHARS = (1_000, 24_000)
 """Least and most that is sent: code further away hardly helps, and each keystroke would pay."""

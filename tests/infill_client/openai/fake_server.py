@@ -34,6 +34,8 @@ class FakeServer:
         has_chat, takes_suffix, continues, streams: what it can do.
         always_continues: goes on with the model's own message without being asked to.
         adds_no_turn: its template closes a message with one token and opens none for the model.
+        takes_sampling: answers requests with a temperature or a seed; vLLM does not where a model
+            denoises.
         fills_gaps: whether what it writes into the probe's gap is what belongs there.
         fim: tokens that it takes for tokens of a model that fills gaps.
         refuse_with: (status, headers, body) instead of an answer to each of these many requests.
@@ -51,6 +53,7 @@ class FakeServer:
     token: str = ""
     has_chat: bool = True
     takes_suffix: bool = False
+    takes_sampling: bool = True
     fills_gaps: bool = True
     continues: bool = False
     always_continues: bool = False
@@ -178,6 +181,12 @@ class FakeServer:
         return JSONResponse(body, status_code=status_code, headers=headers)
 
     def _cannot(self, path: str, body: dict[str, Any]) -> Response | None:
+        if not self.takes_sampling and ("temperature" in body or "seed" in body):
+            error = {
+                "type": "BadRequestError",
+                "message": "not supported with diffusion models",
+            }
+            return JSONResponse({"error": error}, status_code=400)
         if path == "/chat/completions" and not self.has_chat:
             error = {"type": "BadRequestError", "message": "no chat template"}
             return JSONResponse({"error": error}, status_code=400)

@@ -161,6 +161,21 @@ async def test_another_try_at_a_rewrite_is_drawn_by_chance(
     assert (asked.get("temperature"), asked["seed"]) == (sent, seed)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"continues": True},
+        {"takes_suffix": True, "has_chat": False},
+        {"fim": QWEN.all_tokens, "models": [{"id": "qwen-coder"}]},
+    ],
+)
+async def test_one_that_refuses_to_be_told_how_to_draw(kind: dict[str, Any]) -> None:
+    with running_server(pieces=["a + b\n"], takes_sampling=False, **kind) as server:
+        asked = await ask(server, InfillRequest("x = ", "\n", seed=7, temperature=0.5))
+    assert "temperature" not in asked and "seed" not in asked
+    assert ("messages" in asked) == ("continues" in kind), "the best way that it knows"
+
+
 async def test_snippets_and_far_text_are_left_out_where_the_context_is_small() -> None:
     far = InfillRequest(
         "# far above\n" + "x = 1\n" * 5000,
