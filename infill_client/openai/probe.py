@@ -26,6 +26,9 @@ _GAP_MIDDLE = "four"
 """What every model that was trained to fill gaps writes there. Counting is not enough here: some
 servers put the suffix behind the prefix for a model that knows no gaps."""
 _GAP_TOKENS = 4
+_SUFFIX_TOKENS = 5
+"""That the gap's suffix has at least. The answer is not enough either: llama.cpp's server takes a
+suffix and drops it, and who can count goes on with "four"."""
 _REPEATS = 8
 _GREEDY: dict[str, Any] = {"temperature": 0, "seed": 0}
 
@@ -105,7 +108,7 @@ async def probe(address: EngineAddress, wanted_model: str = "") -> ProbedServer:
     try:
         models = await calls.models()
         calls.model = choose_model(address, models, wanted_model)
-        lengths = [model.max_model_len for model in models.data if model.id == calls.model]
+        lengths = [model.context_tokens for model in models.data if model.id == calls.model]
         return ProbedServer(address, await _Asking(calls).find_out(lengths[0] if lengths else None))
     finally:
         await calls.aclose()
@@ -174,7 +177,13 @@ class _Asking:
 
     async def _takes_suffix(self) -> bool:
         prefix, suffix = _GAP
-        return await self._fills({"prompt": prefix, "suffix": suffix})
+        answer = await self._ask(
+            COMPLETIONS_PATH, _GAP_TOKENS, {"prompt": prefix, "suffix": suffix}
+        )
+        if answer is None or answer.usage is None or not _fills_gap(answer):
+            return False
+        prefix_tokens = await self._tokens(COMPLETIONS_PATH, prompt=prefix) or 0
+        return prefix_tokens > 0 and (answer.usage.prompt_tokens >= prefix_tokens + _SUFFIX_TOKENS)
 
     async def _fim_tokens(self) -> FimTokens | None:
         """Return the first family whose tokens are tokens: each text of them counts as one."""
@@ -182,13 +191,11 @@ class _Asking:
             prompt = "".join(family.all_tokens) * _REPEATS
             num_tokens = await self._tokens(COMPLETIONS_PATH, prompt=prompt)
             are_tokens = num_tokens is not None and 0 < num_tokens <= 3 * _REPEATS + 2
-            if are_tokens and await self._fills({"prompt": family.join(*_GAP)}):
+            if are_tokens and _fills_gap(
+                await self._ask(COMPLETIONS_PATH, _GAP_TOKENS, {"prompt": family.join(*_GAP)})
+            ):
                 return family
         return None
-
-    async def _fills(self, asked: dict[str, Any]) -> bool:
-        answer = await self._ask(COMPLETIONS_PATH, _GAP_TOKENS, asked)
-        return answer is not None and answer.text.strip().startswith(_GAP_MIDDLE)
 
     async def _streams(self, has_chat: bool) -> bool:
         one_token = {"max_tokens": 1, **self._sampling}
@@ -215,3 +222,7 @@ class _Asking:
             if type(error) is InfillError:  # a server that fails on what it does not know
                 return None
             raise
+
+
+def _fills_gap(answer: Answer | None) -> bool:
+    return answer is not None and answer.text.strip().startswith(_GAP_MIDDLE)
