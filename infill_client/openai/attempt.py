@@ -170,7 +170,7 @@ def attempt_for(
 
 
 def _sampling(request: InfillRequest) -> dict[str, float]:
-    seed = {"seed": request.seed % 2**31}
+    seed: dict[str, float] = {"seed": request.seed % 2**31}
     if request.temperature is not None:
         return {"temperature": request.temperature, **seed}
     if request.mode == "rewrite" and request.seed:
