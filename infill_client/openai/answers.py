@@ -20,16 +20,27 @@ class _Lenient(BaseModel):
 _Kind = TypeVar("_Kind", bound=_Lenient)
 
 
+class _Meta(_Lenient):
+    n_ctx: int | None = None
+
+
 class Model(_Lenient):
     """A model of the server.
 
     Attributes:
         id: its name.
-        max_model_len: tokens of its context, where the server says so (vLLM and SGLang do).
+        max_model_len: tokens of its context, where the server says so as vLLM and SGLang do.
+        meta: holds them where it says so as llama.cpp does.
     """
 
     id: str
     max_model_len: int | None = None
+    meta: _Meta | None = None
+
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens of its context, where the server says so."""
+        return self.max_model_len or (self.meta.n_ctx if self.meta else None)
 
 
 class ModelList(_Lenient):

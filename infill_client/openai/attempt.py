@@ -40,6 +40,7 @@ class Attempt:
         cutter: makes the middle of the answer.
         started_s: when the request came, by `clock`: its deadline counts from there.
         clock: seconds.
+        begun: the model's own message as it was begun for it, to be gone on with.
     """
 
     request: InfillRequest
@@ -48,6 +49,7 @@ class Attempt:
     cutter: AnswerCutter
     started_s: float
     clock: Callable[[], float]
+    begun: str = ""
 
     async def run(self, calls: ApiCalls) -> AsyncGenerator[InfillEvent, None]:
         """Yield updates, then one result.
@@ -76,7 +78,8 @@ class Attempt:
                 if not piece.text:
                     continue
                 first_s = first_s or self.clock()
-                answer += piece.text
+                # llama.cpp repeats it in an answer that comes whole, though not in a streamed one.
+                answer += piece.text if answer else piece.text.removeprefix(self.begun)
                 cut = self.cutter.cut(answer, is_whole=False)
                 yield InfillUpdate(num_pieces, 0, cut.text, cut.settled_chars, (), 1)
                 num_pieces += 1
@@ -139,8 +142,7 @@ def attempt_for(
     """
     common = {
         "stream": can.streams,
-        **_temperature(request),
-        "seed": request.seed % 2**31,
+        **(_sampling(request) if can.takes_sampling else {}),
         "max_tokens": request.max_new_tokens,
     }
     is_safe = can.fim is None or can.fim.may_carry(request.prefix, request.suffix)
@@ -163,13 +165,15 @@ def attempt_for(
     else:
         body["max_tokens"] += _SLACK_TOKENS
     cutter = AnswerCutter(request, True, prompt.is_continued, prompt.fence)
-    return Attempt(request, CHAT_PATH, body, cutter, started_s, clock)
+    begun = prompt.messages[-1]["content"] if prompt.is_continued else ""
+    return Attempt(request, CHAT_PATH, body, cutter, started_s, clock, begun)
 
 
-def _temperature(request: InfillRequest) -> dict[str, float]:
+def _sampling(request: InfillRequest) -> dict[str, float]:
+    seed: dict[str, float] = {"seed": request.seed % 2**31}
     if request.temperature is not None:
-        return {"temperature": request.temperature}
+        return {"temperature": request.temperature, **seed}
     if request.mode == "rewrite" and request.seed:
         # Another try: greedily it would be the same text again. As the server draws by itself.
-        return {}
-    return {"temperature": 0}
+        return seed
+    return {"temperature": 0, **seed}

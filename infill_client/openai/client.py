@@ -26,6 +26,8 @@ _RESERVED_TOKENS = 256
 """Of a context: the task's words and the model's turn."""
 _UNKNOWN_CONTEXT_CHARS = 8_000
 _MOST_BREAKS = 2
+_MOST_CUTS = 4
+"""A server that does not say how long a prompt was gets half of it each time."""
 _LEAST_CHARS = 200
 _BUDGET_CHARS = (1_000, 24_000)
 """Least and most that is sent: code further away hardly helps, and each keystroke would pay."""
@@ -72,8 +74,8 @@ class OpenAiClient:
         """Yield an update with every piece of the answer, then exactly one result.
 
         What breaks off before the first update is asked again; what is longer than the model's
-        context is cut once, and so is what is asked from then on. Closing the iterator closes the
-        connection.
+        context is cut until it fits, four times at most, and so is what is asked from then on.
+        Closing the iterator closes the connection.
 
         Raises:
             InfillError: as the server refuses, or EngineUnavailable when it cannot be reached.
@@ -96,7 +98,7 @@ class OpenAiClient:
                 self._busy_words = str(busy)
                 raise
             except ContextTooLong as error:
-                if has_begun or num_cuts:
+                if has_begun or num_cuts == _MOST_CUTS:
                     raise
                 num_cuts += 1
                 self._share *= error.fitting_share

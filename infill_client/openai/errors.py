@@ -30,7 +30,11 @@ _CONTEXT = re.compile(
     r"|too many tokens|exceeds? .{0,40}(context|token)|longer than .{0,40}token",
     re.IGNORECASE,
 )
-_LIMIT = re.compile(r"maximum context length (?:is|of) (\d{1,12})", re.IGNORECASE)
+_LIMIT = re.compile(
+    r"(?:maximum context length (?:is|of)|available context size) \(?(\d{1,12})", re.IGNORECASE
+)
+_LEAST = re.compile(r"at least \d", re.IGNORECASE)
+"""vLLM counts no further than to the limit: the prompt may be ten times as long."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
 
 
@@ -151,7 +155,7 @@ def _says(body: bytes, what: re.Pattern[str]) -> bool:
 def _fitting_share(body: bytes) -> float:
     """Return the share of a prompt that fits, from the numbers in a refusal; else a half."""
     words = body[:20_000].decode("utf-8", "replace")
-    limit = _LIMIT.search(words)
+    limit = None if _LEAST.search(words) else _LIMIT.search(words)
     asked = max((int(number) for number in re.findall(r"\d{1,12}", words)), default=0)
     if limit is None or asked <= int(limit[1]):
         return 0.5

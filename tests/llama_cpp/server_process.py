@@ -16,12 +16,17 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks.smollm2 import smollm2_file
+from infill_client.address import EngineAddress
+from infill_client.openai.probe import Capabilities
 from infill_engine.api import ConfigError
 
 from ..system_packages import CACHE, NotInstallable
 from .installed_server import ensure_llama_cpp_server
+from .running_server import RunningServer
 
-TOKEN = "only-for-tests"
+_TOKEN = "only-for-tests"
+_CAN = Capabilities("smol", has_chat=True, continues=False, streams=True, takes_suffix=False)
+"""Its templates close every message; the model knows no gaps, so a suffix is only appended."""
 _CONTEXT_TOKENS = 2048
 _START_S = 300.0
 _NUM_STARTS = 3
@@ -43,8 +48,8 @@ def ensure_model() -> Path:
 
 
 @contextlib.contextmanager
-def running_llama_cpp_server(log: Path) -> Iterator[str]:
-    """Yield the URL of a running server; it is gone afterwards.
+def running_llama_cpp_server(log: Path) -> Iterator[RunningServer]:
+    """Yield a running server; it is gone afterwards.
 
     Args:
         log: file for what it says.
@@ -58,7 +63,7 @@ def running_llama_cpp_server(log: Path) -> Iterator[str]:
         process = _start(python, model, port, log)
         try:
             if _answers(process, port):
-                yield f"http://127.0.0.1:{port}"
+                yield RunningServer(EngineAddress(f"http://127.0.0.1:{port}", _TOKEN), can=_CAN)
                 return
         finally:
             process.kill()
@@ -67,7 +72,7 @@ def running_llama_cpp_server(log: Path) -> Iterator[str]:
 
 
 def _start(python: Path, model: Path, port: int, log: Path) -> "subprocess.Popen[bytes]":
-    options = ("--host", "127.0.0.1", "--port", str(port), "--api_key", TOKEN)
+    options = ("--host", "127.0.0.1", "--port", str(port), "--api_key", _TOKEN)
     options = (*options, "--n_ctx", str(_CONTEXT_TOKENS), "--n_threads", "2")
     with log.open("wb") as file:
         return subprocess.Popen(

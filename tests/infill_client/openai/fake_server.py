@@ -34,6 +34,11 @@ class FakeServer:
         has_chat, takes_suffix, continues, streams: what it can do.
         always_continues: goes on with the model's own message without being asked to.
         adds_no_turn: its template closes a message with one token and opens none for the model.
+        drops_suffix: takes a suffix and leaves it out of the prompt, as llama.cpp's server does.
+        repeats_begun: an answer that goes on with the model's message and comes whole begins with
+            that, as llama.cpp's server has it.
+        takes_sampling: answers requests with a temperature or a seed; vLLM does not where a model
+            denoises.
         fills_gaps: whether what it writes into the probe's gap is what belongs there.
         fim: tokens that it takes for tokens of a model that fills gaps.
         refuse_with: (status, headers, body) instead of an answer to each of these many requests.
@@ -51,6 +56,9 @@ class FakeServer:
     token: str = ""
     has_chat: bool = True
     takes_suffix: bool = False
+    drops_suffix: bool = False
+    repeats_begun: bool = False
+    takes_sampling: bool = True
     fills_gaps: bool = True
     continues: bool = False
     always_continues: bool = False
@@ -132,7 +140,10 @@ class FakeServer:
         is_gap = GAP_START in prompt and bool(body.get("suffix") or self._is_fim(prompt))
         pieces = ["four"] if is_gap and self.fills_gaps else list(self.pieces)
         if not (self.streams and body.get("stream")):
-            return JSONResponse(self._chunk(path, "".join(pieces), prompt, is_last=True))
+            last = body["messages"][-1] if self.repeats_begun and "messages" in body else {}
+            begun = last["content"] if last.get("role") == "assistant" else ""
+            text = begun + "".join(pieces)
+            return JSONResponse(self._chunk(path, text, prompt, is_last=True))
         return StreamingResponse(
             self._events(request, path, pieces), media_type="text/event-stream"
         )
@@ -178,6 +189,12 @@ class FakeServer:
         return JSONResponse(body, status_code=status_code, headers=headers)
 
     def _cannot(self, path: str, body: dict[str, Any]) -> Response | None:
+        if not self.takes_sampling and ("temperature" in body or "seed" in body):
+            error = {
+                "type": "BadRequestError",
+                "message": "not supported with diffusion models",
+            }
+            return JSONResponse({"error": error}, status_code=400)
         if path == "/chat/completions" and not self.has_chat:
             error = {"type": "BadRequestError", "message": "no chat template"}
             return JSONResponse({"error": error}, status_code=400)
@@ -188,7 +205,7 @@ class FakeServer:
 
     def _prompt(self, path: str, body: dict[str, Any]) -> str:
         if path == "/completions":
-            return body["prompt"] + (body.get("suffix") or "")
+            return body["prompt"] + ("" if self.drops_suffix else body.get("suffix") or "")
         turn = "" if self.adds_no_turn else "<|assistant|> "
         messages = [
             f"{turn and '<|' + m['role'] + '|>'} {m['content']} <|end|> " for m in body["messages"]

@@ -1,8 +1,7 @@
 """The client against a server of OpenAI's API: answers, refusals, and connections that break."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -28,23 +27,11 @@ from infill_engine.api import (
     RequestTooLarge,
 )
 
-from .fake_server import FakeServer, running_server
+from .fake_server import FakeServer
 
 SECRET = "only_in_the_code"
 GAP = InfillRequest(f"{SECRET} = 1\nx = ", "\nprint(x)\n", "python", mode="block")
 CHAT = Capabilities("tiny", has_chat=True, continues=False, streams=True)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server: FakeServer) -> AsyncIterator[OpenAiClient]:
-    async with OpenAiClient(ProbedServer(server.address, CHAT)) as running:
-        yield running
 
 
 async def test_updates_then_the_result(server: FakeServer, client: OpenAiClient) -> None:
@@ -241,38 +228,6 @@ async def test_a_clock_that_is_wrong_blocks_for_a_minute_at_most(
     with pytest.raises(EngineBusy) as busy:
         await client.infill(GAP)
     assert least_s <= busy.value.wait_s <= most_s  # type: ignore[attr-defined]
-
-
-VLLM = "This model's maximum context length is 1000 tokens. However, you requested 4000 tokens."
-LONG = InfillRequest("# above\n" + "x = 1\n" * 3000, "y = 2\n" * 3000, "python", mode="block")
-
-
-@pytest.mark.parametrize(
-    ("message", "share"), [(VLLM, 0.225), ("the prompt exceeds the context window", 0.5)]
-)
-async def test_what_is_too_long_is_cut_once(
-    server: FakeServer, client: OpenAiClient, message: str, share: float
-) -> None:
-    server.refuse_with, server.num_refused = refusal(400, {"error": {"message": message}}), 1
-    assert (await client.infill(LONG)).text == "1"
-    first, second = (len(json.dumps(body)) for _, body in server.requests)
-    assert second < first * (share + 0.2)
-    await client.infill(LONG)
-    assert len(json.dumps(server.asked)) == second, "it is remembered"
-
-
-async def test_what_stays_too_long_is_refused(server: FakeServer, client: OpenAiClient) -> None:
-    server.refuse_with = refusal(400, {"error": {"code": "context_length_exceeded"}})
-    with pytest.raises(RequestTooLarge, match=r"even after it was cut.* context\.maxTokens"):
-        await client.infill(LONG)
-    assert len(server.requests) == 2
-
-
-async def test_a_selection_is_never_cut(client: OpenAiClient, server: FakeServer) -> None:
-    request = InfillRequest("", "", mode="rewrite", selection="x = 1\n" * 5000)
-    with pytest.raises(RequestTooLarge, match=r"The selection has 30000 characters.* Select less"):
-        await client.infill(request)
-    assert server.requests == []
 
 
 async def test_what_breaks_off_before_its_first_word_is_asked_again(

@@ -105,9 +105,19 @@ async def test_code_with_a_fim_token_in_it_is_asked_for_by_chat() -> None:
         await ask(server, held)
 
 
-async def test_a_server_that_appends_the_suffix_does_not_fill_gaps() -> None:
-    with running_server(takes_suffix=True, fills_gaps=False) as server:
+@pytest.mark.parametrize("how", [{"fills_gaps": False}, {"drops_suffix": True}])
+async def test_a_server_that_takes_a_suffix_and_does_not_fill_gaps(how: dict[str, bool]) -> None:
+    """Put behind the prefix it is told by the answer, dropped by the prompt's length."""
+    with running_server(takes_suffix=True, **how) as server:
         assert "messages" in await ask(server)
+
+
+async def test_a_begun_message_that_is_repeated_is_no_answer() -> None:
+    with running_server(
+        pieces=["a + b\n"], continues=True, streams=False, repeats_begun=True
+    ) as server:
+        async with OpenAiClient(await probe(server.address)) as client:
+            assert (await client.infill(GAP)).text == "a + b"
 
 
 @pytest.mark.parametrize("mode", ["line", "block"])
@@ -161,6 +171,21 @@ async def test_another_try_at_a_rewrite_is_drawn_by_chance(
     assert (asked.get("temperature"), asked["seed"]) == (sent, seed)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"continues": True},
+        {"takes_suffix": True, "has_chat": False},
+        {"fim": QWEN.all_tokens, "models": [{"id": "qwen-coder"}]},
+    ],
+)
+async def test_one_that_refuses_to_be_told_how_to_draw(kind: dict[str, Any]) -> None:
+    with running_server(pieces=["a + b\n"], takes_sampling=False, **kind) as server:
+        asked = await ask(server, InfillRequest("x = ", "\n", seed=7, temperature=0.5))
+    assert "temperature" not in asked and "seed" not in asked
+    assert ("messages" in asked) == ("continues" in kind), "the best way that it knows"
+
+
 async def test_snippets_and_far_text_are_left_out_where_the_context_is_small() -> None:
     far = InfillRequest(
         "# far above\n" + "x = 1\n" * 5000,
@@ -171,6 +196,22 @@ async def test_snippets_and_far_text_are_left_out_where_the_context_is_small() -
         words = (await ask(server, far))["messages"][0]["content"]
         assert len(words) < 2048 * 2.5
         assert "near" in words and "z = 3" not in words and "# far" not in words
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"max_model_len": 9000}, 9000),
+        ({"meta": {"n_ctx": 4096, "n_vocab": 7}}, 4096),
+        ({"meta": None}, None),
+        ({}, None),
+    ],
+)
+async def test_the_context_is_as_long_as_the_server_says(
+    told: dict[str, Any], expected: int | None
+) -> None:
+    with running_server(models=[{"id": "tiny", **told}]) as server:
+        assert (await probe(server.address)).capabilities.context_tokens == expected
 
 
 async def test_the_only_model_needs_no_name() -> None:
