@@ -11,7 +11,6 @@ cluster's own router. See benchmarks/README.md.
 import asyncio
 import dataclasses
 import json
-import sys
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cluster.capacity import LIMIT_MS
+from benchmarks.cluster.command_line import run
 from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
 from benchmarks.cluster.served import serve_team
 from benchmarks.cluster.sizing import TEAMS, simulate_fleets
@@ -27,7 +27,7 @@ from benchmarks.cluster.typists import mean_requests_per_s, record_work
 from benchmarks.machine import describe_machine
 from benchmarks.progress_bar import progress_bar
 from benchmarks.typing_sessions import TypingSession, typing_sessions
-from infill_engine.api import InfillError, InfillRequest
+from infill_engine.api import InfillRequest
 from infill_engine.config import EngineConfig
 from infill_engine.tokenizer import Tokenizer
 
@@ -204,13 +204,5 @@ def _print_teams(teams: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def main() -> None:
-    """Run it; what goes wrong ends as one sentence."""
-    try:
-        cluster(standalone_mode=False)
-    except (InfillError, click.ClickException) as error:
-        sys.exit(f"benchmarks.cluster: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    run(cluster, "benchmarks.cluster")

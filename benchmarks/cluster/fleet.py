@@ -108,11 +108,10 @@ class Fleet:
             _endless(typists[idx % _NUM_TYPISTS], self._pick) for idx in range(num_developers)
         ]
         self._keys = [affinity_key(str(idx), "main.py") for idx in range(num_developers)]
-        # A document's first replica is a digest's choice: as good as one drawn.
-        self._homes = [self._pick.choice(self._names) for _ in range(num_developers)]
-        if has_affinity:
-            for key, home in zip(self._keys, self._homes, strict=True):
-                self._router.note_served(key, Choice(home, "new"))
+        # The router gives each document three places, by digests: as good as three drawn.
+        self._places = [self._pick_names(3) for _ in range(num_developers if has_affinity else 0)]
+        for key, places in zip(self._keys, self._places, strict=False):
+            self._router.note_served(key, Choice(places[0], "new"))
         for idx in range(num_developers):
             self._at(self._pick.random() * 1000.0 * next(self._pauses[idx]), idx)
         self._waited_ms: list[float] = []
@@ -160,17 +159,10 @@ class Fleet:
             self._begin_step(replica, now_ms)
 
     def _choose(self, developer_idx: int) -> str:
-        shown = self._pick_names(3)
-        if self._has_affinity:
-            home = self._homes[developer_idx]
-            shown = [home, *(name for name in shown if name != home)][:3]
-        else:
-            shown = shown[:2]
+        shown = self._places[developer_idx] if self._has_affinity else self._pick_names(2)
         lengths = {name: self._queue_lengths[name] for name in shown}
         key = self._keys[developer_idx] if self._has_affinity else ""
-        chosen = self._router.choose(key, lengths).replica_id
-        self._homes[developer_idx] = chosen
-        return chosen
+        return self._router.choose(key, lengths).replica_id
 
     def _pick_names(self, num: int) -> list[str]:
         if len(self._names) <= num:

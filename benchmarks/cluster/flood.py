@@ -27,6 +27,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cluster.command_line import run
 from benchmarks.cluster.flood_attacker import Order
 from benchmarks.cluster.served import ServedTeam, serve_team
 from benchmarks.cluster.team import requests_of
@@ -247,13 +248,5 @@ def _print(results: list[FloodResult], num_streams: int, num_connections: int) -
     Console(width=200).print(table)
 
 
-def main() -> None:
-    """Run it; what goes wrong ends as one sentence."""
-    try:
-        flood(standalone_mode=False)
-    except (InfillError, click.ClickException) as error:
-        sys.exit(f"benchmarks.cluster.flood: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    run(flood, "benchmarks.cluster.flood")

@@ -24,6 +24,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from benchmarks.cluster.command_line import run
 from benchmarks.cluster.soak_cluster import Left, SoakCluster, soak_cluster
 from benchmarks.cluster.team import expected_texts, requests_of
 from benchmarks.distribution import Distribution
@@ -208,13 +209,5 @@ def _print(report: dict[str, Any]) -> None:
         Console().print(line, highlight=False, soft_wrap=True)
 
 
-def main() -> None:
-    """Run it; what goes wrong ends as one sentence."""
-    try:
-        soak(standalone_mode=False)
-    except (InfillError, click.ClickException) as error:
-        sys.exit(f"benchmarks.cluster.soak: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    run(soak, "benchmarks.cluster.soak")

@@ -8,6 +8,7 @@ from benchmarks.cluster.capacity import LIMIT_MS, find_capacity, find_fleet, sim
 from benchmarks.cluster.costs import H100_FP8, ReplicaCosts, recorded_costs
 from benchmarks.cluster.fleet import Fleet, FleetLoad
 from benchmarks.cluster.typists import Work, mean_requests_per_s, pauses_s
+from infill_cluster.routing import AffinityRouter
 
 WORK = Work(
     num_steps=4, num_prompt_tokens=100, num_new_tokens=2, step_ms=5.0, prefill_ms_per_token=1
@@ -90,8 +91,19 @@ def test_few_developers_are_simulated_for_longer() -> None:
 
 
 def test_a_larger_fleet_costs_a_request_no_more_choices() -> None:
-    """The router is shown the document's replica and two others, however many there are."""
+    """The router is shown the three places that it gives a document, however many there are."""
     fleet = Fleet(COSTS, [WORK], 1000, 50, True, seed=1, max_queue=3)
     fleet.run(warm_up_s=1.0, measured_s=5.0)
     assert fleet._router.counts["hit"] > 100
-    assert set(fleet._homes) <= set(fleet._names)
+    assert fleet._router.counts["lost"] == 0
+
+
+def test_a_document_has_no_more_places_than_the_simulation_draws() -> None:
+    """The router's own choice among all replicas, whatever their queues: never a fourth one."""
+    pick, names = random.Random(2), [f"replica-{idx}" for idx in range(30)]
+    router = AffinityRouter(max_queue=2)
+    served = {
+        router.choose("a document", {name: pick.randrange(6) for name in names}).replica_id
+        for _ in range(200)
+    }
+    assert len(served) == 3
