@@ -19,7 +19,7 @@ from infill_cluster.gateway.app import build_gateway_app
 from infill_cluster.gateway.listener import Listener
 from infill_cluster.gateway.metrics import GatewayMetrics
 from infill_cluster.gateway.replicas import ReplicaLost
-from infill_cluster.routing import AffinityRouter, Placement, affinity_key, rendezvous_choice
+from infill_cluster.routing import AffinityRouter, Placement, affinity_key, rendezvous_order
 from infill_cluster.security.audit import AuditLog
 from infill_cluster.security.certificates import RenewableCertificate
 from infill_cluster.security.tokens import TokenBook, add_token
@@ -94,7 +94,7 @@ class LocalReplicas:
         return next(
             document
             for document in documents
-            if rendezvous_choice(affinity_key(user, document), self.replicas) in free
+            if rendezvous_order(affinity_key(user, document), self.replicas, 1)[0] in free
         )
 
     @property
