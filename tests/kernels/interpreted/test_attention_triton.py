@@ -62,6 +62,7 @@ class Case:
         window: int | None,
         config: AttentionConfig | None = SMALL,
         num_splits: int = 3,
+        tolerance: float | None = None,
     ) -> None:
         pass_ = self.query, self.key, self.value
         where = self.num_cached, is_causal, window, self.num_new
@@ -74,7 +75,7 @@ class Case:
         assert got.dtype == self.query.dtype
         assert got.is_contiguous()
         new = got.shape[1] if self.num_new is None else int(self.num_new)
-        assert_near(got[:, :new], want[:, :new], TOLERANCE[got.dtype])
+        assert_near(got[:, :new], want[:, :new], tolerance or TOLERANCE[got.dtype])
 
 
 # Attention
@@ -135,7 +136,8 @@ def test_more_splits_than_blocks_and_the_same_bits_again() -> None:
 def test_large_scores() -> None:
     case = Case(5, 40)
     case.query *= 200
-    case.check(True, 25)
+    # Scores of a thousand round by 1e-4, each processor's product in its own way.
+    case.check(True, 25, tolerance=1e-4)
 
 
 def test_no_tokens() -> None:
