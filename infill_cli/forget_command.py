@@ -36,7 +36,7 @@ def forget(yes: bool) -> None:
 
 def _kept() -> list[Path]:
     from infill_client.settings import settings_file
-    from infill_engine.forward.kernel_files import kernel_folder
+    from infill_engine.kernel_files import kernel_folder
     from infill_engine.process_state import log_folder, runtime_folder, state_file
     from lsp_server.speaking.request_log import request_log_file
     from lsp_server.speaking.stats_file import stats_file
@@ -55,7 +55,7 @@ def _kept() -> list[Path]:
 def _folders() -> list[Path]:
     """Folders that may be empty now, the inner ones first."""
     from infill_client.settings import settings_file
-    from infill_engine.forward.kernel_files import kernel_folder
+    from infill_engine.kernel_files import kernel_folder
     from infill_engine.process_state import log_folder, runtime_folder
     from lsp_server.speaking.stats_file import stats_file
 

@@ -13,8 +13,8 @@ from infill_engine.api import ConfigError
 from infill_engine.forward.captured import CanvasShape, CapturedForward
 from infill_engine.forward.eager import EagerForward
 from infill_engine.forward.kernel_check import why_kernels_fail
-from infill_engine.forward.kernel_files import keep_compiled_kernels
 from infill_engine.forward.prediction import Forward
+from infill_engine.kernel_files import keep_compiled_kernels
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infill_engine.forward import kernel_files
-from infill_engine.forward.kernel_files import keep_compiled_kernels
+from infill_engine import kernel_files
+from infill_engine.kernel_files import keep_compiled_kernels
 
 
 @pytest.fixture(autouse=True)
