@@ -62,13 +62,8 @@ class Left:
 class SoakCluster:
     """A cluster of two engines that runs."""
 
-    def __init__(self, config: ClusterConfig, tokens: tuple[str, ...]) -> None:
-        from infill_cluster.deployments import engine_loads, rollout
-
-        self._rollout, self._ask_loads = rollout, engine_loads.engine_loads
-        self._config, self._tokens = config, tokens
-        host, port = self._rollout.gateway_address()
-        self._url = f"http://{host}:{port}"
+    def __init__(self, config: ClusterConfig, url: str, tokens: tuple[str, ...]) -> None:
+        self._config, self._url, self._tokens = config, url, tokens
 
     def address(self, user_idx: int) -> EngineAddress:
         """Where and as whom a user asks."""
@@ -76,25 +71,31 @@ class SoakCluster:
 
     def busy_engine(self) -> "EngineLoad":
         """The engine that works on most; raises EngineUnavailable where none answers."""
-        loads = self._ask_loads()
+        from infill_cluster.deployments.engine_loads import engine_loads
+
+        loads = engine_loads()
         if not loads:
             raise EngineUnavailable("No engine of the cluster says what it does.")
         return max(loads, key=lambda load: load.num_running)
 
     def roll_out_another_setting(self) -> None:
         """Replace every engine by one with a setting that changes no answer."""
+        from infill_cluster.deployments.rollout import roll_out
+
         values = self._config.model_dump(mode="json")
         values["engine"]["max_queued_requests"] += 1
         self._config = parse_config(values, "the soak")
-        self._rollout.roll_out(self._config)
+        roll_out(self._config)
 
     def left(self) -> Left:
         """Ask everybody what they hold."""
+        from infill_cluster.deployments.engine_loads import engine_loads
+
         headers = {"Authorization": f"Bearer {self._tokens[0]}"}
         text = httpx.get(f"{self._url}/metrics", headers=headers, trust_env=False).text
         found = dict(re.findall(r"^infill_gateway_(\w+) ([\d.e+]+)$", text, re.MULTILINE))
         return Left(
-            self._ask_loads(),
+            engine_loads(),
             self._num_engine_processes(),
             float(found["open_streams"]),
             float(found["open_connections"]) - 1,
@@ -144,7 +145,7 @@ def soak_cluster(num_users: int, dtype: str) -> Iterator[SoakCluster]:
     try:
         ray_connection.start_local_ray(2 * NUM_REPLICAS, 0, folder)
         rollout.roll_out(config)
-        yield SoakCluster(config, tokens)
+        yield SoakCluster(config, rollout.gateway_urls()[0], tokens)
         rollout.take_down()
     finally:
         ray_connection.stop_ray()
