@@ -39,6 +39,8 @@ class StaticCache(PromptTokens):
         self._values: list[Tensor] = []
         self._capacity = 0
         self.num_moves = 0
+        self.addresses: list[tuple[int, int]] = []
+        """Where each layer's keys begin, and its values: what a kernel reads them by."""
         self.num_cached = torch.zeros(1, dtype=torch.int32, device=device)
         """[1] int32 on the device: `num_tokens`, for kernels."""
         self._reserve(capacity_tokens)
@@ -52,6 +54,11 @@ class StaticCache(PromptTokens):
     def num_bytes(self) -> int:
         """Memory held, used or not."""
         return sum(t.numel() * t.element_size() for t in (*self._keys, *self._values))
+
+    @property
+    def capacity(self) -> int:
+        """Tokens there is room for; more make it grow."""
+        return self._capacity
 
     def truncate(self, num_tokens: int) -> None:
         """Forget every token from index `num_tokens` on."""
@@ -86,6 +93,10 @@ class StaticCache(PromptTokens):
         self._capacity = -(-num_tokens // _GROWTH_TOKENS) * _GROWTH_TOKENS
         self._keys = self._grown(self._keys)
         self._values = self._grown(self._values)
+        self.addresses = [
+            (keys.data_ptr(), values.data_ptr())
+            for keys, values in zip(self._keys, self._values, strict=True)
+        ]
         self.num_moves += 1
 
     def _grown(self, held: list[Tensor]) -> list[Tensor]:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from infill_engine.canvas import Canvas
+from infill_engine.forward.captured_company import CapturedCompany, CapturedWish
 from infill_engine.forward.captured_prefill import CapturedPrefill
 from infill_engine.forward.captured_step import CapturedStep
-from infill_engine.forward.prediction import Prediction
+from infill_engine.forward.prediction import Prediction, Wanted
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.random_source import RandomSource
 from infill_engine.static_cache import StaticCache
@@ -37,7 +38,11 @@ class CapturedForward:
     prefill_chunk_tokens = 2048  # every pass reads all experts: as few as cancellation allows
 
     def __init__(
-        self, model: DiffusionGemma, capacity_tokens: int, cache_dtype: torch.dtype | None = None
+        self,
+        model: DiffusionGemma,
+        capacity_tokens: int,
+        cache_dtype: torch.dtype | None = None,
+        company: CapturedCompany | None = None,
     ) -> None:
         """Reserve the cache; captures nothing yet.
 
@@ -45,6 +50,7 @@ class CapturedForward:
             model: on the device it runs on.
             capacity_tokens: prompt tokens to have room for from the start.
             cache_dtype: of keys and values; None takes the model's.
+            company: that of the forwards of this model; None begins one.
         """
         self._model, self._capacity_tokens, self._cache_dtype = model, capacity_tokens, cache_dtype
         device = model.device
@@ -52,7 +58,10 @@ class CapturedForward:
         # 1 where a token may not stand: at canvas position 0, and at all others.
         self._forbidden = torch.zeros(2, model.config.vocab_size, dtype=torch.uint8, device=device)
         self._rules: TokenRules | None = None
-        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        self.company = company or CapturedCompany(
+            model, torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        )
+        """Takes steps of several forwards of this model together."""
         self._steps: dict[CanvasShape, CapturedStep] = {}
         self._prefills: dict[int, CapturedPrefill] = {}
         self._num_moves = self._cache.num_moves
@@ -73,17 +82,28 @@ class CapturedForward:
         return torch.device("cpu")
 
     def warm_up(
-        self, shapes: Sequence[CanvasShape], progress: Callable[[str, float], None]
+        self,
+        shapes: Sequence[CanvasShape],
+        progress: Callable[[str, float], None],
+        num_together: int = 1,
     ) -> None:
         """Capture what requests will need; the first start on a machine also compiles kernels.
 
         Args:
             shapes: of canvases.
             progress: called with what is being done and the share done, 0 to 1.
+            num_together: rows of the shapes' lengths to be ready for in one pass.
         """
+        lengths = {num_positions for _, num_positions in shapes}
+        numbers = [1 << bits for bits in range(1, (num_together - 1).bit_length() + 1)]
         work: list[Callable[[], object]] = [
             *(lambda n=n: self._prefill_of(n) for n in _PREFILL_BUCKETS),
             *(lambda s=s: self._step_of(s) for s in shapes),
+            *(
+                lambda n=n, c=c: self.company.warm_up(self._cache, n, c)
+                for c in sorted(lengths)
+                for n in numbers
+            ),
         ]
         for done, capture in enumerate(work):
             progress("preparing kernels", done / len(work))
@@ -110,16 +130,20 @@ class CapturedForward:
         rules: TokenRules | None,
     ) -> Prediction:
         """See `Predictor`. The draw is made on the device, from a seed and a count."""
-        if rules is not self._rules:
-            self._forbidden.copy_((rules or TokenRules()).forbidden(self._model.config.vocab_size))
-            self._rules = rules
-        num_rows, num_positions = canvas.current.shape
-        step = self._step_of((num_rows, num_positions))
-        return step.run(canvas, temperature, random.draw_key())
+        return self.wish(Wanted(canvas, temperature, random, rules)).alone()
+
+    def wish(self, wanted: Wanted) -> CapturedWish:
+        """What `predict` would do, ready to be done by it or by `company`, before any other."""
+        if wanted.rules is not self._rules:
+            rules = wanted.rules or TokenRules()
+            self._forbidden.copy_(rules.forbidden(self._model.config.vocab_size))
+            self._rules = wanted.rules
+        num_rows, num_positions = wanted.canvas.current.shape
+        return CapturedWish(self._cache, self._step_of((num_rows, num_positions)), wanted)
 
     def sibling(self) -> "CapturedForward":
         """See `Forward`. Captures its own graphs, as they read its cache where it lies."""
-        return CapturedForward(self._model, self._capacity_tokens, self._cache_dtype)
+        return CapturedForward(self._model, self._capacity_tokens, self._cache_dtype, self.company)
 
     def describe(self) -> dict[str, Any]:
         """How it runs, for status displays."""
@@ -133,7 +157,7 @@ class CapturedForward:
         self._forget_moved()
         if shape not in self._steps:
             self._steps[shape] = CapturedStep(
-                self._model, self._cache, self._forbidden, shape, self._pool
+                self._model, self._cache, self._forbidden, shape, self.company.pool
             )
         return self._steps[shape]
 
@@ -141,7 +165,7 @@ class CapturedForward:
         self._forget_moved()
         if num_tokens not in self._prefills:
             self._prefills[num_tokens] = CapturedPrefill(
-                self._model, self._cache, num_tokens, self._pool
+                self._model, self._cache, num_tokens, self.company.pool
             )
         return self._prefills[num_tokens]
 

@@ -54,8 +54,11 @@ class CapturedStep:
             *shape, model.config.hidden_size, dtype=model.dtype, device=device
         )
         self._temperature.fill_(1.0)
+        self._hidden = torch.zeros_like(self._belief)
+        self._device, self._pool = device, pool
+        self._second_half: Replayable | None = None
         with torch.no_grad():
-            self._replay = Replayable(self._step, device, pool)
+            self._whole = Replayable(self._step, device, pool)
 
     def run(self, canvas: Canvas, temperature: float, draw_key: tuple[int, int]) -> Prediction:
         """Predict every position of a canvas on the CPU; waits for the result.
@@ -71,7 +74,29 @@ class CapturedStep:
             self._belief.copy_(canvas.soft_embeddings)  # one row of a larger canvas' step
         self._inputs.copy_(self._packed(canvas, temperature, draw_key))
         with torch.no_grad():
-            self._replay()
+            self._whole()
+        return self.fetch(canvas)
+
+    def read_off(
+        self, hidden: Tensor, canvas: Canvas, temperature: float, draw_key: tuple[int, int]
+    ) -> None:
+        """Begin the second half of `run`, head and draw, behind another's first; waits for nothing.
+
+        Args:
+            hidden: [B, C, E] normed hidden states, only read.
+            canvas: see `run`, as the next two.
+            temperature: 0 is greedy.
+            draw_key: seed and number of the draw.
+        """
+        self._inputs.copy_(self._packed(canvas, temperature, draw_key))
+        self._hidden.copy_(hidden)
+        with torch.no_grad():
+            if self._second_half is None:
+                self._second_half = Replayable(self._read_off, self._device, self._pool)
+            self._second_half()
+
+    def fetch(self, canvas: Canvas) -> Prediction:
+        """What the newest step of `canvas` says; waits for it."""
         sampled, argmax, entropy_bits = self._outputs.to("cpu", copy=True).view(3, *self._shape)
         entropy = entropy_bits.to(torch.int32).view(torch.float32)
         return Prediction(
@@ -93,10 +118,14 @@ class CapturedStep:
         pinned_ids = self._pinned_ids.view(self._shape)
         is_pinned = (pinned_ids >= 0)[..., None]
         signal = torch.where(is_pinned, model.embed(self._token_ids), self._belief)
-        hidden = model.denoise(self._token_ids, self._cache, signal)
+        self._hidden.copy_(model.denoise(self._token_ids, self._cache, signal))
+        self._read_off()
+
+    def _read_off(self) -> None:
+        model = self._model
         table = model.embed_tokens.weight
         predicted = predict_tokens(
-            hidden.flatten(0, 1),
+            self._hidden.flatten(0, 1),
             table,
             model.config.logit_softcap,
             self._forbidden,

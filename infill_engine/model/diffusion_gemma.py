@@ -116,6 +116,7 @@ class DiffusionGemma(nn.Module):
         cache: ReadCache,
         soft_embeddings: Tensor | None = None,
         prompt_lengths: Tensor | None = None,
+        num_new: Tensor | None = None,
     ) -> Tensor:
         """Read a canvas in both directions over [cache; canvas]; modifies nothing.
 
@@ -125,6 +126,7 @@ class DiffusionGemma(nn.Module):
             soft_embeddings: [B, C, E] self-conditioning signal, None on a canvas' first step.
             prompt_lengths: [B] int64 tokens of each row when the cache is right-padded;
                 None when every row fills it.
+            num_new: [1] int32 positions of each row that are no padding; None says all are.
 
         Returns:
             [B, C, E] normed hidden states; pass those wanted to `logits`.
@@ -134,7 +136,7 @@ class DiffusionGemma(nn.Module):
             positions = cache.positions(num_canvas, canvas_ids.device)
         else:
             positions = prompt_lengths[:, None] + torch.arange(num_canvas, device=self.device)
-        views = self._views(positions, is_causal=False, prompt_lengths=prompt_lengths)
+        views = self._views(positions, False, prompt_lengths, num_new)
         embeddings = self.self_conditioning(self.embed(canvas_ids), soft_embeddings)
         return self._run(embeddings, views, cache.reading())
 

@@ -3,6 +3,9 @@
 And the cache it reads, which new keys and values are stored in. Knows nothing of prompts.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,6 +14,15 @@ from infill_kernels.backend import uses_triton
 
 LARGEST_FP8 = 448.0
 """Of float8_e4m3fn, which has no infinity."""
+
+
+class OwnCaches(NamedTuple):
+    """A cache of one layer for each row, of B rows: said for the reference, and for a kernel."""
+
+    keys: Sequence[Tensor]  # B of [1, G, capacity, D], contiguous, all of one dtype and capacity
+    values: Sequence[Tensor]  # likewise
+    addresses: Tensor  # [2, B] int64 on the device: where these begin; all that a kernel reads
+    num_cached: Tensor  # [B] int32 on the device, 0 to capacity: tokens valid in each
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -86,6 +98,48 @@ def attend_cached(
 
     keys, values = joined(cache_key, key), joined(cache_value, value)
     return attend(query.transpose(1, 2), keys, values, mask).transpose(1, 2)
+
+
+def attend_own_caches(
+    query: Tensor, key: Tensor, value: Tensor, caches: OwnCaches, window: int | None
+) -> Tensor:
+    """`attend_cached` of canvases, each row over a cache of its own.
+
+    In a CUDA graph the addresses may be others at every replay; the tensors then stand only for
+    how these caches are laid out.
+
+    Args:
+        query: [B, T, H, D].
+        key: [B, T, G, D], this pass's own.
+        value: [B, T, G, D].
+        caches: one for each row.
+        window: of sliding layers, > 0; None sees all.
+
+    Returns:
+        [B, T, H, D] in the dtype of `query`.
+    """
+    if uses_triton(query, key, value):
+        from infill_kernels import cached_attention
+
+        layout = caches.keys[0]
+        return cached_attention.attend_cached(
+            query, key, value, layout, layout, caches.num_cached, False, window,
+            addresses=caches.addresses,
+        )  # fmt: skip
+    rows = [
+        attend_cached(
+            query[idx : idx + 1],
+            key[idx : idx + 1],
+            value[idx : idx + 1],
+            caches.keys[idx],
+            caches.values[idx],
+            caches.num_cached[idx : idx + 1],
+            False,
+            window,
+        )
+        for idx in range(len(query))
+    ]
+    return torch.cat(rows)
 
 
 def store_keys_values(

@@ -52,12 +52,19 @@ LINES = [
 # Half of all combinations: what each changes in the code meets every value of the others.
 @pytest.mark.parametrize(("entry", "chip"), LINES)
 @pytest.mark.parametrize(
-    ("is_float8", "is_causal", "is_split"),
-    [(False, False, True), (True, False, False), (False, True, False), (True, True, True)],
-    ids=["canvas", "canvas-fp8", "prefill", "prefill-fp8"],
+    ("is_float8", "is_causal", "is_split", "own_caches"),
+    [
+        (False, False, True, False),
+        (True, False, False, False),
+        (False, True, False, False),
+        (True, True, True, False),
+        (False, False, False, True),
+        (True, False, True, True),
+    ],
+    ids=["canvas", "canvas-fp8", "prefill", "prefill-fp8", "canvases", "canvases-fp8"],
 )
 def test_attention(
-    entry: Entry, chip: int, is_float8: bool, is_causal: bool, is_split: bool
+    entry: Entry, chip: int, is_float8: bool, is_causal: bool, is_split: bool, own_caches: bool
 ) -> None:
     heads, kv_heads, window = HEADS[entry.most_head_dim]
     config = entry.config
@@ -69,10 +76,11 @@ def test_attention(
         "IS_CAUSAL": is_causal,
         "IS_PADDED": True,
         "IS_FLOAT8": is_float8,
+        "OWN_CACHES": own_caches,
         "BLOCK_M": config.block_m,
         "BLOCK_N": config.block_n,
     }
-    cache = "*u8" if is_float8 else "*bf16"
+    cache = "*i64" if own_caches else "*u8" if is_float8 else "*bf16"
     kinds = kinds_of(
         _attend_kernel,
         cache_key_ptr=cache,
