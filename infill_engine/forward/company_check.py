@@ -54,7 +54,7 @@ def is_company_right(model: DiffusionGemma, cache_dtype: torch.dtype) -> bool:
     for _ in range(2):  # the second step has beliefs
         alone = [_kept(f.predict(*one)) for f, one in zip(forwards, wanted, strict=True)]
         wishes = [forward.wish(one) for forward, one in zip(forwards, wanted, strict=True)]
-        for answer, want in zip(first.company.share(wishes), alone, strict=True):
+        for answer, want in zip(first.graphs.share(wishes), alone, strict=True):
             if isinstance(answer, Exception):
                 raise answer
             if not _is_alike(answer, want):

@@ -88,8 +88,8 @@ def _predict_captured(
     wishes: Sequence[tuple[CapturedForward, Wanted]],
 ) -> list[Prediction | Exception]:
     begun = [_attempt(lambda f=f, wanted=wanted: f.wish(wanted)) for f, wanted in wishes]
-    company = wishes[0][0].company
-    answers = iter(company.predict([one for one in begun if not isinstance(one, Exception)]))
+    graphs = wishes[0][0].graphs
+    answers = iter(graphs.predict([one for one in begun if not isinstance(one, Exception)]))
     return [one if isinstance(one, Exception) else next(answers) for one in begun]
 
 

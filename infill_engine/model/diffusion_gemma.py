@@ -28,16 +28,24 @@ class ReadCache(Protocol):
         ...
 
 
-class PromptCache(ReadCache, Protocol):
+class WriteCache(Protocol):
+    """Keys and values that a prefill is read over and joins."""
+
+    def positions(self, num_new: int, device: torch.device) -> Tensor:
+        """[1, num_new] int64 positions behind the stored tokens."""
+        ...
+
+    def appending(self) -> KeyValueStore:
+        """A store that keeps what a prefill computes."""
+        ...
+
+
+class PromptCache(ReadCache, WriteCache, Protocol):
     """Keys and values of the prompt; `infill_engine.kv_cache` and the trainer each have one."""
 
     @property
     def num_tokens(self) -> int:
         """Prompt tokens stored, the same for every row."""
-        ...
-
-    def appending(self) -> KeyValueStore:
-        """A store that keeps what a prefill computes."""
         ...
 
     def commit(self, num_new_tokens: int) -> None:
@@ -96,9 +104,7 @@ class DiffusionGemma(nn.Module):
         cache.commit(token_ids.shape[1])
         return hidden
 
-    def encode(
-        self, token_ids: Tensor, cache: PromptCache, num_new: Tensor | None = None
-    ) -> Tensor:
+    def encode(self, token_ids: Tensor, cache: WriteCache, num_new: Tensor | None = None) -> Tensor:
         """As `prefill`, without counting the new tokens.
 
         Args:

@@ -11,6 +11,7 @@ from infill_kernels.attention import (
     attend,
     attend_cached,
     attend_own_caches,
+    store_in_own_cache,
     store_keys_values,
 )
 from infill_kernels.heads import prepare_heads
@@ -54,6 +55,7 @@ __all__ = [
     "run_experts",
     "run_int8_experts",
     "soft_embeddings",
+    "store_in_own_cache",
     "store_keys_values",
     "token_statistics",
 ]

@@ -101,9 +101,15 @@ def attend_cached(
 
 
 def attend_own_caches(
-    query: Tensor, key: Tensor, value: Tensor, caches: OwnCaches, window: int | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    caches: OwnCaches,
+    is_causal: bool,
+    window: int | None,
+    num_new: Tensor | None = None,
 ) -> Tensor:
-    """`attend_cached` of canvases, each row over a cache of its own.
+    """`attend_cached`, each row over a cache of its own.
 
     In a CUDA graph the addresses may be others at every replay; the tensors then stand only for
     how these caches are laid out.
@@ -113,18 +119,20 @@ def attend_own_caches(
         key: [B, T, G, D], this pass's own.
         value: [B, T, G, D].
         caches: one for each row.
+        is_causal: whether this is a prefill rather than a canvas.
         window: of sliding layers, > 0; None sees all.
+        num_new: [1] int32: own tokens of each row that count; None for all T.
 
     Returns:
-        [B, T, H, D] in the dtype of `query`.
+        [B, T, H, D] in the dtype of `query`. Rows beyond `num_new` may hold anything.
     """
     if uses_triton(query, key, value):
         from infill_kernels import cached_attention
 
         layout = caches.keys[0]
         return cached_attention.attend_cached(
-            query, key, value, layout, layout, caches.num_cached, False, window,
-            addresses=caches.addresses,
+            query, key, value, layout, layout, caches.num_cached, is_causal, window, num_new,
+            caches.addresses,
         )  # fmt: skip
     rows = [
         attend_cached(
@@ -134,8 +142,9 @@ def attend_own_caches(
             caches.keys[idx],
             caches.values[idx],
             caches.num_cached[idx : idx + 1],
-            False,
+            is_causal,
             window,
+            num_new,
         )
         for idx in range(len(query))
     ]
@@ -176,3 +185,25 @@ def store_keys_values(
         if cache.dtype == torch.float8_e4m3fn:
             rows = rows.clamp(-LARGEST_FP8, LARGEST_FP8)
         cache[:, :, begin:end] = rows.to(cache.dtype)
+
+
+def store_in_own_cache(
+    key: Tensor, value: Tensor, caches: OwnCaches, num_new: Tensor | None = None
+) -> None:
+    """`store_keys_values` for a single row whose cache lies at an address.
+
+    Args:
+        key: [1, T, G, D].
+        value: like `key`.
+        caches: one; what it stands for is modified.
+        num_new: [1] int32: tokens that count, the rest is padding; None for all T.
+    """
+    if uses_triton(key, value):
+        from infill_kernels import cache_store
+
+        layout = caches.keys[0]
+        cache_store.store_keys_values(
+            key, value, layout, layout, caches.num_cached, num_new, caches.addresses
+        )
+        return
+    store_keys_values(key, value, caches.keys[0], caches.values[0], caches.num_cached, num_new)

@@ -22,6 +22,7 @@ from infill_kernels.attention_configs import (
 )
 from infill_kernels.attention_splits import join_splits
 from infill_kernels.attention_tiles import UNSEEN, attend_keys
+from infill_kernels.cache_address import at_address
 from infill_kernels.moe_configs import chip_of
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
@@ -127,7 +128,9 @@ def attend_in_tiles(
         query,
         key,
         value,
-        *((cache_key, cache_value) if addresses is None else addresses),
+        cache_key,
+        cache_value,
+        num_cached if addresses is None else addresses,
         num_cached,
         num_cached if num_new is None else num_new,
         out,
@@ -164,8 +167,9 @@ def _attend_kernel(
     query_ptr: tl.tensor,  # [B, T, H, D]
     key_ptr: tl.tensor,  # [B, T, G, D]
     value_ptr: tl.tensor,  # [B, T, G, D]
-    cache_key_ptr: tl.tensor,  # [1 or B, G, capacity, D], or [B] int64 addresses of such
+    cache_key_ptr: tl.tensor,  # [1 or B, G, capacity, D]; of own caches any one
     cache_value_ptr: tl.tensor,  # like it, with the same strides
+    addresses_ptr: tl.tensor,  # [2, B] int64, of own caches
     num_cached_ptr: tl.tensor,  # [1] int32, or [B]
     num_new_ptr: tl.tensor,  # [1] int32
     out_ptr: tl.tensor,  # [splits, B, T, H, D], or without splits
@@ -205,18 +209,15 @@ def _attend_kernel(
     num_new = num_tokens
     if IS_PADDED:
         num_new = tl.minimum(num_new, tl.load(num_new_ptr))
+    cached_keys = cache_key_ptr
+    cached_values = cache_value_ptr
     if OWN_CACHES:
         num_cached = tl.load(num_cached_ptr + batch)
-        stored: tl.constexpr = tl.uint8 if IS_FLOAT8 else key_ptr.dtype.element_ty
-        # Allocations begin at multiples of 256 bytes; said, so that loads are as wide as ever.
-        keys_at = tl.multiple_of(tl.load(cache_key_ptr + batch), 256)
-        values_at = tl.multiple_of(tl.load(cache_value_ptr + batch), 256)
-        cached_keys = keys_at.to(tl.pointer_type(stored))
-        cached_values = values_at.to(tl.pointer_type(stored))
+        cached_keys = at_address(cache_key_ptr, addresses_ptr + batch)
+        values_begin = tl.num_programs(2) // KV_HEADS
+        cached_values = at_address(cache_value_ptr, addresses_ptr + values_begin + batch)
     else:
         num_cached = tl.load(num_cached_ptr)
-        cached_keys = cache_key_ptr
-        cached_values = cache_value_ptr
 
     # What this tile may see of either memory, and this program's share of it in blocks.
     cached_begin = 0

@@ -80,11 +80,12 @@ def test_attention(
         "BLOCK_M": config.block_m,
         "BLOCK_N": config.block_n,
     }
-    cache = "*i64" if own_caches else "*u8" if is_float8 else "*bf16"
+    cache = "*u8" if is_float8 else "*bf16"
     kinds = kinds_of(
         _attend_kernel,
         cache_key_ptr=cache,
         cache_value_ptr=cache,
+        addresses_ptr="*i64",
         num_cached_ptr="*i32",
         num_new_ptr="*i32",
         out_ptr="*fp32" if is_split else "*bf16",
@@ -126,12 +127,12 @@ def test_heads_and_their_store(chip: int, head_dim: int) -> None:
     kinds = kinds_of(_prepare_kernel, num_tokens="i32", eps="fp32")
     check(compile_for(chip, _prepare_kernel, kinds, {**sizes, "TOKENS": 4}, 4), chip, 4)
 
-    counts = {"num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
+    counts = {"addresses_ptr": "*i64", "num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
     counts |= {"num_tokens": "i32", "capacity": "i32"}
     for is_float8 in (False, True):
         cache = "*u8" if is_float8 else "*bf16"
         kinds = kinds_of(_store_kernel, cache_key_ptr=cache, cache_value_ptr=cache, **counts)
-        flags = {"IS_PADDED": True, "IS_FLOAT8": is_float8}
+        flags = {"IS_PADDED": True, "IS_FLOAT8": is_float8, "AT_ADDRESS": is_float8}
         sizes = {"HEAD_DIM": head_dim, "TOKENS": 8, **flags}
         check(compile_for(chip, _store_kernel, kinds, sizes, 4), chip, 4)
 

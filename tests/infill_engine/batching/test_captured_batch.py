@@ -10,7 +10,7 @@ from infill_engine.batching.latency_guard import LatencyGuard
 from infill_engine.config import EngineConfig
 from infill_engine.engine import Engine
 from infill_engine.forward.captured import CapturedForward
-from infill_engine.forward.shared_pass import SharedPass
+from infill_engine.forward.captured_decoder import CapturedDecoder
 from infill_engine.generation_config import GenerationConfig
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from tests.tiny_checkpoint import END_OF_MIDDLE_ID, write_tiny_checkpoint
@@ -67,13 +67,13 @@ def test_requests_share_passes_and_notice_nothing(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     num_canvases: list[int] = []
-    run = SharedPass.run
+    run = CapturedDecoder.run
 
-    def noted(self: SharedPass, canvases: list[object], caches: list[object]) -> object:
+    def noted(self: CapturedDecoder, canvases: list[object], caches: list[object]) -> object:
         num_canvases.append(len(canvases))
         return run(self, canvases, caches)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(SharedPass, "run", noted)
+    monkeypatch.setattr(CapturedDecoder, "run", noted)
     batch = engine.open_batch(guard=Permissive(len(REQUESTS)))
     told: list[list[InfillUpdate | InfillResult]] = [[] for _ in REQUESTS]
     for request, events in zip(REQUESTS, told, strict=True):

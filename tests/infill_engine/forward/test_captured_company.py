@@ -5,17 +5,17 @@ test_on_gpu.py the capture.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 
 from infill_engine.canvas import Canvas
-from infill_engine.forward import Prediction, Wanted
-from infill_engine.forward import shared_pass as shared_pass_module
+from infill_engine.forward import Prediction, Wanted, row_caches
 from infill_engine.forward.captured import CapturedForward
+from infill_engine.forward.captured_decoder import CapturedDecoder
 from infill_engine.forward.company_check import is_company_right
 from infill_engine.forward.prediction import Forward
-from infill_engine.forward.shared_pass import SharedPass
 from infill_engine.forward.together import Together
 from infill_engine.random_source import SeededRandom
 from infill_engine.token_rules import TokenRules
@@ -74,13 +74,15 @@ def assert_alike(got: Prediction | Exception, want: Prediction) -> None:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Canvases and rows of every shared pass that has run."""
     seen: list[tuple[int, int]] = []
-    run = SharedPass.run
+    run = CapturedDecoder.run
 
-    def noted(self: SharedPass, canvases: Sequence[Canvas], caches: object) -> list[torch.Tensor]:
-        seen.append((len(canvases), self._num_rows))
+    def noted(
+        self: CapturedDecoder, canvases: Sequence[Canvas], caches: object
+    ) -> list[torch.Tensor]:
+        seen.append((len(canvases), self.num_rows))
         return run(self, canvases, caches)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(SharedPass, "run", noted)
+    monkeypatch.setattr(CapturedDecoder, "run", noted)
     return seen
 
 
@@ -103,7 +105,8 @@ def test_whoever_meets_next_uses_the_same_pass(passes: list[tuple[int, int]]) ->
         answers = together.predict([some[idx] for idx in pair])
         for got, idx in zip(answers, pair, strict=True):
             assert_alike(got, want[idx])
-    assert len(made[0].company._passes) == 3  # 2 and 4 rows of 16 positions, 2 of 9
+    shared = {key[:2] for key in made[0].graphs._decoders if key[0] > 1}
+    assert shared == {(2, 16), (4, 16), (2, 9)}
 
 
 def test_steps_go_on_together() -> None:
@@ -136,7 +139,7 @@ def test_a_cache_that_grows_moves_on(passes: list[tuple[int, int]]) -> None:
     made[3].cache.truncate(24)
     passes.clear()
     answers = together.predict([wishes(made)[idx] for idx in (0, 3)])
-    assert passes == []
+    assert passes == [(1, 1), (1, 1)]
     for got, idx in zip(answers, (0, 3), strict=True):
         assert_alike(got, alone()[idx])
 
@@ -153,7 +156,7 @@ def test_many_rows_take_several_passes(passes: list[tuple[int, int]]) -> None:
     together.prove(made[0])
     passes.clear()
     answers = together.predict(some)
-    assert [num for num, _ in passes] == [16, 2]
+    assert passes == [(16, 16), (2, 2)]
     assert not any(isinstance(answer, Exception) for answer in answers)
 
 
@@ -162,7 +165,7 @@ def test_one_that_cannot_be_begun_fails_alone() -> None:
     forward, wanted = some[0]
     some[0] = (forward, wanted._replace(temperature="warm"))  # pyright: ignore[reportArgumentType]
     answers = Together().predict(some)
-    assert isinstance(answers[0], TypeError)
+    assert isinstance(answers[0], TypeError | ValueError)
     for got, want in zip(answers[1:], alone()[1:], strict=True):
         assert_alike(got, want)
 
@@ -189,12 +192,12 @@ def test_one_that_breaks_the_pass_fails_alone() -> None:
 
 def test_the_trial_finds_a_pass_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_company_right(MODEL, torch.float32)
-    right = shared_pass_module.attend_own_caches
+    right = row_caches.attend_own_caches
 
     def mixed_up(query: torch.Tensor, *others: object) -> torch.Tensor:
         return right(query, *others).roll(1, dims=0)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(shared_pass_module, "attend_own_caches", mixed_up)
+    monkeypatch.setattr(row_caches, "attend_own_caches", mixed_up)
     assert not is_company_right(MODEL, torch.float32)
     together = Together()
     for got, want in zip(together.predict(wishes(forwards())), alone(), strict=True):
@@ -203,10 +206,14 @@ def test_the_trial_finds_a_pass_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_trial_without_memory_leaves_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_arguments: object) -> None:
-        raise torch.OutOfMemoryError
+    begin = CapturedDecoder.__init__
 
-    monkeypatch.setattr(SharedPass, "__init__", fails)
+    def has_room_for_one(self: CapturedDecoder, *arguments: Any) -> None:
+        if arguments[2] > 3:
+            raise torch.OutOfMemoryError
+        begin(self, *arguments)
+
+    monkeypatch.setattr(CapturedDecoder, "__init__", has_room_for_one)
     together = Together()
     for got, want in zip(together.predict(wishes(forwards())), alone(), strict=True):
         assert_alike(got, want)
@@ -219,5 +226,6 @@ def test_warming_up_makes_the_passes_that_are_expected() -> None:
     shapes = [(1, 16), (3, 16), (1, 9)]
     forward.warm_up(shapes, lambda _what, share: shares.append(share), num_together=6)
     assert shares == sorted(shares)
-    made = {(rows, length) for rows, length, _ in forward.company._passes}
-    assert made == {(rows, length) for rows in (2, 4, 8) for length in (16, 9)}
+    made = {(rows, length) for rows, length, _ in forward.graphs._decoders}
+    assert made == {*shapes, *((rows, length) for rows in (2, 4, 8) for length in (16, 9))}
+    assert set(forward.graphs._heads) == set(shapes)

@@ -84,7 +84,7 @@ def test_the_same_request_repeats_and_seeds_differ(model: DiffusionGemma) -> Non
     assert drawn(1) != drawn(2)
 
 
-def test_growing_captures_anew(model: DiffusionGemma) -> None:
+def test_growing_moves_on(model: DiffusionGemma) -> None:
     forward = CapturedForward(model, 64)
     forward.prefill(PROMPT[:50])
     before = entropies(forward)
@@ -104,7 +104,7 @@ def test_one_graph_serves_whichever_meet(model: DiffusionGemma, cache_dtype: tor
     for group in ([0, 1, 2], [4, 3, 1], [2, 4]):
         forwards[group[0]].cache.truncate(30)
         wanted = [Wanted(canvas_of(32), 1.0, SeededRandom(idx, VOCAB, CPU), None) for idx in group]
-        answers = first.company.share(
+        answers = first.graphs.share(
             [forwards[idx].wish(one) for idx, one in zip(group, wanted, strict=True)]
         )
         for idx, answer in zip(group, answers, strict=True):

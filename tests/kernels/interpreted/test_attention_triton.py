@@ -173,7 +173,7 @@ def test_a_cache_for_each_row(
     layout, where = caches.keys[0], (caches.num_cached, False, window, None)
     got = attend_in_tiles(*passes, layout, layout, *where, SMALL, num_splits, caches.addresses)
     assert_near(got, want, TOLERANCE[dtype])
-    assert_near(attend_own_caches(*passes, caches, window), want, TOLERANCE[dtype])
+    assert_near(attend_own_caches(*passes, caches, False, window), want, TOLERANCE[dtype])
 
 
 def test_large_scores() -> None:

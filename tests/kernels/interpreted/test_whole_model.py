@@ -107,7 +107,7 @@ def test_three_canvases_in_one_pass(request: pytest.FixtureRequest) -> None:
     for forward, prompt in zip(forwards, prompts, strict=True):
         if prompt:
             forward.prefill(prompt)
-    answers = first.company.share([f.wish(wanted(idx)) for idx, f in enumerate(forwards)])
+    answers = first.graphs.share([f.wish(wanted(idx)) for idx, f in enumerate(forwards)])
     for got, one in zip(answers, want, strict=True):
         assert isinstance(got, Prediction)
         assert_alike(
