@@ -88,12 +88,23 @@ class Engine:
         shapes = {(1, num_canvas), (1, num_line), *self._strategy.anchored_shapes}
         # A middle of several canvases grows behind the longest prompt.
         capacity_tokens = generation.max_context_tokens + 2 * num_canvas
-        forward = choose_forward(model, capacity_tokens, sorted(shapes), progress, config.kv_cache)
+        # Who names a number of requests expects company; who types alone starts sooner without.
+        num_expected = config.max_batch or 1
+        forward = choose_forward(
+            model,
+            capacity_tokens,
+            sorted(shapes),
+            progress,
+            config.kv_cache,
+            num_together=num_expected,
+        )
         self._canvas_device = canvas_device = forward.canvas_device
         self._layout = CanvasLayout(self._strategy, tokenizer, num_canvas, num_line, canvas_device)
         end_ids = list(self._strategy.end_ids)
         self._drafter = Drafter(tokenizer.encode, end_ids[0])
         self._together = Together()
+        if num_expected > 1:
+            self._together.prove(forward)
         num_slot_bytes = forward.describe()["num_cache_bytes"]
         self._slots = Slots(
             forward,

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.ceilings import measure_ceilings
+from benchmarks.gpu.company import steps_together
 from benchmarks.gpu.correctness import check_all
 from benchmarks.gpu.facts import facts_of
 from benchmarks.gpu.full_model import beside_compiled, beside_eager, own_stage
@@ -45,6 +46,7 @@ def main() -> None:
     run.do("microbenchmarks", time_all, share_left=0.3)
     for weight_format in scale.formats:
         run.do(f"own_{weight_format}", own_stage(weight_format), share_left=0.25)
+    run.do("company", steps_together, share_left=0.25)
     run.do("bf16_beside_eager", beside_eager, share_left=0.6)
     # Compiling may take longer than there is time: nothing else must wait for it.
     _finish(run, flags.out)

@@ -55,7 +55,7 @@ def own_stage(weight_format: WeightFormat) -> Stage:
 
     @_as_engine
     def measure(run: Run, data: Data) -> None:
-        model = _built(run, data, weight_format)
+        model = built(run, data, weight_format)
         own = _own(run, data, model)
         # Unpacking at every call, a CPU takes its time: a toy does with two.
         wanted = scenarios(run.scale)[: 2 if run.scale.is_toy else None]
@@ -67,7 +67,7 @@ def own_stage(weight_format: WeightFormat) -> Stage:
 @_as_engine
 def beside_eager(run: Run, data: Data) -> None:
     """The own model in bf16 and transformers without compiling, in turns."""
-    model = _built(run, data, "bf16")
+    model = built(run, data, "bf16")
     own, peer = _own(run, data, model), None
     if importlib.util.find_spec("transformers") is None:
         data["note"] = NO_TRANSFORMERS
@@ -88,7 +88,7 @@ def beside_compiled(run: Run, data: Data) -> None:
     if not run.scale.has_compiled_peer:
         data.update(status="skipped", why="compiling takes minutes; not at this size")
         return
-    model = _built(run, data, "bf16")
+    model = built(run, data, "bf16")
     own, peer = _own(run, data, model), TransformersModel(model, is_compiled=True)
     # One shape: each other one compiles again.
     wanted = [s for s in scenarios(run.scale) if s.name == MAIN]
@@ -106,7 +106,8 @@ def _random_ids(run: Run, shape: tuple[int, ...]) -> Tensor:
     return torch.randint(highest, shape, generator=generator)
 
 
-def _built(run: Run, data: Data, weight_format: WeightFormat) -> DiffusionGemma:
+def built(run: Run, data: Data, weight_format: WeightFormat) -> DiffusionGemma:
+    """The model, and in `data` how long that took."""
     models: list[DiffusionGemma] = []
 
     def build() -> None:

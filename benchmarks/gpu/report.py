@@ -35,6 +35,7 @@ def write_report(results: Data, folder: Path) -> None:
         _ceilings(stages.get("ceilings", {})),
         _correctness(stages.get("correctness", {})),
         _operations(stages.get("microbenchmarks", {})),
+        _company(stages.get("company", {})),
         *(_model(name, stage) for name, stage in stages.items() if "scenarios" in stage),
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
@@ -190,6 +191,22 @@ def _model(name: str, stage: Data) -> str:
         words = ", ".join(f"{k.replace('_', ' ')} {v:.3g}" for k, v in stage["agreement"].items())
         table += f"\n\nLogits beside transformers on one canvas: {words}."
     return table
+
+
+def _company(stage: Data) -> str:
+    steps = stage.get("steps", ())
+    rows = [
+        (
+            str(step["num_canvases"]),
+            _both(step["step_ms"]),
+            _number(step["num_canvases"] * steps[0]["step_ms"]["p50"]),
+            "yes" if step["is_shared"] else "no",
+            f"{step['first_s']:g}",
+        )
+        for step in steps
+    ]
+    columns = ("canvases", "step ms p50 / p95", "in turn ms", "one pass", "first s")
+    return _section("Requests that share steps, fp8, a prompt each", columns, rows)
 
 
 def _section(title: str, columns: Iterable[str], rows: list[tuple[str, ...]]) -> str:

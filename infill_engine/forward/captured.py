@@ -1,4 +1,4 @@
-"""Runs the model as captured GPU work: one launch for a denoising step, one for a short prefill.
+"""Runs the model as captured GPU work: two launches for a denoising step, one for a short prefill.
 
 A step is everything that grows with the model or the vocabulary: embedding, self-conditioning,
 decoder, head, draw and next soft embedding. What it says of each position comes back in one copy,
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from infill_engine.canvas import Canvas
-from infill_engine.forward.captured_prefill import CapturedPrefill
-from infill_engine.forward.captured_step import CapturedStep
-from infill_engine.forward.prediction import Prediction
+from infill_engine.forward.captured_graphs import CapturedGraphs, CapturedWish
+from infill_engine.forward.prediction import Prediction, Wanted
+from infill_engine.forward.row_caches import RowCaches
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.random_source import RandomSource
 from infill_engine.static_cache import StaticCache
@@ -32,12 +32,16 @@ launches hide behind the work, and padding would cost."""
 
 
 class CapturedForward:
-    """A model with a cache at fixed addresses, and a graph for each shape asked for so far."""
+    """A slot: a cache at fixed addresses, run by the graphs that all slots of a model share."""
 
     prefill_chunk_tokens = 2048  # every pass reads all experts: as few as cancellation allows
 
     def __init__(
-        self, model: DiffusionGemma, capacity_tokens: int, cache_dtype: torch.dtype | None = None
+        self,
+        model: DiffusionGemma,
+        capacity_tokens: int,
+        cache_dtype: torch.dtype | None = None,
+        graphs: CapturedGraphs | None = None,
     ) -> None:
         """Reserve the cache; captures nothing yet.
 
@@ -45,6 +49,7 @@ class CapturedForward:
             model: on the device it runs on.
             capacity_tokens: prompt tokens to have room for from the start.
             cache_dtype: of keys and values; None takes the model's.
+            graphs: those of this model; None begins with none.
         """
         self._model, self._capacity_tokens, self._cache_dtype = model, capacity_tokens, cache_dtype
         device = model.device
@@ -52,10 +57,8 @@ class CapturedForward:
         # 1 where a token may not stand: at canvas position 0, and at all others.
         self._forbidden = torch.zeros(2, model.config.vocab_size, dtype=torch.uint8, device=device)
         self._rules: TokenRules | None = None
-        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
-        self._steps: dict[CanvasShape, CapturedStep] = {}
-        self._prefills: dict[int, CapturedPrefill] = {}
-        self._num_moves = self._cache.num_moves
+        self.graphs = graphs or CapturedGraphs(model)
+        """What this and its siblings run, together or one by one."""
 
     @property
     def model(self) -> DiffusionGemma:
@@ -73,17 +76,26 @@ class CapturedForward:
         return torch.device("cpu")
 
     def warm_up(
-        self, shapes: Sequence[CanvasShape], progress: Callable[[str, float], None]
+        self,
+        shapes: Sequence[CanvasShape],
+        progress: Callable[[str, float], None],
+        num_together: int = 1,
     ) -> None:
         """Capture what requests will need; the first start on a machine also compiles kernels.
 
         Args:
             shapes: of canvases.
             progress: called with what is being done and the share done, 0 to 1.
+            num_together: rows of the shapes' lengths to be ready for in one pass.
         """
+        graphs, cache = self.graphs, self._cache
+        numbers = [1 << bits for bits in range(1, (num_together - 1).bit_length() + 1)]
+        lengths = {num_positions for _, num_positions in shapes}
+        decoders = {*shapes, *((number, length) for number in numbers for length in lengths)}
         work: list[Callable[[], object]] = [
-            *(lambda n=n: self._prefill_of(n) for n in _PREFILL_BUCKETS),
-            *(lambda s=s: self._step_of(s) for s in shapes),
+            *(lambda n=n: graphs.prefill(cache, n) for n in _PREFILL_BUCKETS),
+            *(lambda s=s: graphs.decoder(cache, *s) for s in sorted(decoders)),
+            *(lambda s=s: graphs.head(*s) for s in shapes),
         ]
         for done, capture in enumerate(work):
             progress("preparing kernels", done / len(work))
@@ -95,10 +107,12 @@ class CapturedForward:
         self._cache.expect(token_ids, 0)
         bucket = next((n for n in _PREFILL_BUCKETS if len(token_ids) <= n), None)
         if bucket is None:
-            ids = torch.tensor([token_ids], device=self._model.device)
-            hidden = self._model.encode(ids, self._cache)[0]
+            device = self._model.device
+            ids = torch.tensor([token_ids], device=device)
+            caches = RowCaches.of_one(self._cache, len(token_ids), device)
+            hidden = self._model.encode(ids, caches)[0]
         else:
-            hidden = self._prefill_of(bucket).run(token_ids)
+            hidden = self.graphs.prefill(self._cache, bucket).run(token_ids, self._cache)
         self._cache.commit(len(token_ids))
         return hidden
 
@@ -110,16 +124,19 @@ class CapturedForward:
         rules: TokenRules | None,
     ) -> Prediction:
         """See `Predictor`. The draw is made on the device, from a seed and a count."""
-        if rules is not self._rules:
-            self._forbidden.copy_((rules or TokenRules()).forbidden(self._model.config.vocab_size))
-            self._rules = rules
-        num_rows, num_positions = canvas.current.shape
-        step = self._step_of((num_rows, num_positions))
-        return step.run(canvas, temperature, random.draw_key())
+        return self.graphs.predict_one(self.wish(Wanted(canvas, temperature, random, rules)))
+
+    def wish(self, wanted: Wanted) -> CapturedWish:
+        """What `predict` would do, for `graphs` to do it; holds until the next call."""
+        if wanted.rules is not self._rules:
+            rules = wanted.rules or TokenRules()
+            self._forbidden.copy_(rules.forbidden(self._model.config.vocab_size))
+            self._rules = wanted.rules
+        return CapturedWish(self._cache, self._forbidden, wanted)
 
     def sibling(self) -> "CapturedForward":
-        """See `Forward`. Captures its own graphs, as they read its cache where it lies."""
-        return CapturedForward(self._model, self._capacity_tokens, self._cache_dtype)
+        """See `Forward`; nothing is captured for it that is there already."""
+        return CapturedForward(self._model, self._capacity_tokens, self._cache_dtype, self.graphs)
 
     def describe(self) -> dict[str, Any]:
         """How it runs, for status displays."""
@@ -128,26 +145,3 @@ class CapturedForward:
             "cache_dtype": str(self._cache.dtype).removeprefix("torch."),
             "kernels": "triton",
         }
-
-    def _step_of(self, shape: CanvasShape) -> CapturedStep:
-        self._forget_moved()
-        if shape not in self._steps:
-            self._steps[shape] = CapturedStep(
-                self._model, self._cache, self._forbidden, shape, self._pool
-            )
-        return self._steps[shape]
-
-    def _prefill_of(self, num_tokens: int) -> CapturedPrefill:
-        self._forget_moved()
-        if num_tokens not in self._prefills:
-            self._prefills[num_tokens] = CapturedPrefill(
-                self._model, self._cache, num_tokens, self._pool
-            )
-        return self._prefills[num_tokens]
-
-    def _forget_moved(self) -> None:
-        """Drop graphs that read where the cache was before it grew."""
-        if self._cache.num_moves != self._num_moves:
-            self._steps.clear()
-            self._prefills.clear()
-            self._num_moves = self._cache.num_moves

@@ -28,6 +28,7 @@ def choose_forward(
     shapes: Sequence[CanvasShape],
     progress: Progress,
     kv_cache: str = "auto",
+    num_together: int = 1,
 ) -> Forward:
     """Decide how to run a model, and make that ready.
 
@@ -37,6 +38,7 @@ def choose_forward(
         shapes: canvases to be ready for; others are made ready when first asked for.
         progress: called with what is being done and the share done, 0 to 1.
         kv_cache: "auto", or "fp8", which only our kernels can read.
+        num_together: canvases to be ready for in one pass; more are made ready when they meet.
 
     Raises:
         ConfigError: INFILL_KERNELS has a value it cannot have.
@@ -63,5 +65,5 @@ def choose_forward(
         return EagerForward(model)
     cache_dtype = torch.float8_e4m3fn if kv_cache == "fp8" else model.dtype
     forward = CapturedForward(model, capacity_tokens, cache_dtype)
-    forward.warm_up(shapes, progress)
+    forward.warm_up(shapes, progress, num_together)
     return forward

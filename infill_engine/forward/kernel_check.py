@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 _NUM_PROMPT, _NUM_CANVAS = 40, 32
 # Two ways of rounding differ by a few percent after some layers in bfloat16, and a row whose router
 # was undecided by more; a wrong kernel is off by all of it.
-_MOST_RELATIVE_ERROR = 0.1
-_MOST_ENTROPY_ERROR = 0.25  # nats
+MOST_RELATIVE_ERROR = 0.1
+MOST_ENTROPY_ERROR = 0.25  # nats
 
 
 def why_kernels_fail(model: DiffusionGemma) -> str | None:
@@ -35,7 +35,7 @@ def why_kernels_fail(model: DiffusionGemma) -> str | None:
     Compiles and captures; waits for the device. Modifies nothing. With too little memory for the
     comparison the kernels count as right.
     """
-    part = _first_layers(model)
+    part = first_layers(model)
     canvas_ids = torch.arange(_NUM_CANVAS)[None] * 7 % model.config.vocab_size
     try:
         with only_references(model.device):
@@ -49,14 +49,14 @@ def why_kernels_fail(model: DiffusionGemma) -> str | None:
         raise
     except Exception as error:  # whatever a compiler or a driver may raise
         return f"{type(error).__name__} in a trial step"
-    hidden_error = _median_error(got[0], want[0])
+    hidden_error = median_error(got[0], want[0])
     entropy_error = (got[1] - want[1]).abs().median().item()
     logger.info(
         "kernels against references: hidden states differ by %.2g, entropies by %.2g nats",
         hidden_error,
         entropy_error,
     )
-    if hidden_error <= _MOST_RELATIVE_ERROR and entropy_error <= _MOST_ENTROPY_ERROR:
+    if hidden_error <= MOST_RELATIVE_ERROR and entropy_error <= MOST_ENTROPY_ERROR:
         return None
     return (
         f"a trial step differs from the references: hidden states by {hidden_error:.1%}, "
@@ -64,7 +64,7 @@ def why_kernels_fail(model: DiffusionGemma) -> str | None:
     )
 
 
-def _first_layers(model: DiffusionGemma) -> DiffusionGemma:
+def first_layers(model: DiffusionGemma) -> DiffusionGemma:
     """The same weights with as few of the first layers as hold every kind of layer."""
     types = model.config.layer_types
     num_layers = max(types.index(kind) for kind in set(types)) + 1
@@ -86,7 +86,7 @@ def _look(forward: Forward, canvas_ids: Tensor) -> tuple[Tensor, Tensor]:
     return hidden, forward.predict(canvas, 0.0, random, None).entropy.float().cpu()
 
 
-def _median_error(got: Tensor, want: Tensor) -> float:
+def median_error(got: Tensor, want: Tensor) -> float:
     """Of each row, relative to its norm; infinite where a number is none."""
     errors = (got - want).norm(dim=-1) / want.norm(dim=-1)
     return errors.nan_to_num(nan=float("inf")).median().item()

@@ -1,16 +1,21 @@
-"""Predictions for several requests' canvases: in one pass where that changes no bit, else in turn.
+"""Predictions for several requests' canvases: in one pass where that is right, else in turn.
 
 What a request is answered must not depend on who else asks. Sums of int8 products are exact, so
 there the rows of a pass do not touch each other; a float product may round by how many rows it has.
-So a pass is shared once it has proved, on this machine and with these weights, to give each canvas
-the bits it gets alone. Knows nothing of requests, of prompts or of how many canvases are worth it.
+So on a CPU a pass is shared once it has proved, on this machine and with these weights, to give
+each canvas the bits it gets alone. On a GPU, where sharing is worth much more, it has to prove the
+same up to rounding (decision 0038). Knows nothing of requests, of prompts or of how many canvases
+are worth it.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 
+from infill_engine.forward.captured import CapturedForward
+from infill_engine.forward.company_check import is_company_right
 from infill_engine.forward.eager import EagerForward
 from infill_engine.forward.prediction import Forward, Prediction, Wanted
 from infill_engine.forward.side_by_side import PlacedCanvas, denoise_side_by_side
@@ -18,6 +23,8 @@ from infill_engine.kv_cache import KVCache
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PROMPT_LENGTHS = (3, 40, 7, 101)
 """Tokens before the trial canvases: within a tiny window and beyond it."""
@@ -27,24 +34,26 @@ class Together:
     """Answers what several canvases want, each over a forward of its own."""
 
     def __init__(self) -> None:
-        self._is_exact: bool | None = None
+        self._shares: bool | None = None
 
     @property
     def shares_passes(self) -> bool | None:
         """Whether canvases share a pass; None before two have met."""
-        return self._is_exact
+        return self._shares
 
     def prove(self, forward: Forward) -> None:
         """Find out whether a pass can be shared, unless that is known; takes a few steps' time."""
-        if self._is_exact is not None:
+        if self._shares is not None:
             return
-        self._is_exact = False
+        self._shares = False
         try:
             if isinstance(forward, EagerForward):
-                self._is_exact = _is_exact_side_by_side(forward.model)
+                self._shares = _is_exact_side_by_side(forward.model)
+            elif isinstance(forward, CapturedForward):
+                self._shares = is_company_right(forward.model, forward.cache.dtype)
         except Exception as error:  # such as too little memory: requests can still take turns
             logger.warning("sharing steps was not tried: %s", type(error).__name__)
-        logger.info("denoising steps are shared: %s", self._is_exact)
+        logger.info("denoising steps are shared: %s", self._shares)
 
     def predict(self, wishes: Sequence[tuple[Forward, Wanted]]) -> list[Prediction | Exception]:
         """One answer for each wish, in order: a prediction, or why that one got none.
@@ -52,9 +61,9 @@ class Together:
         Args:
             wishes: forwards of one model, none of them twice, and what is wanted of each.
         """
-        if len(wishes) > 1 and (eager := _all_eager(wishes)) is not None:
-            self.prove(eager[0][0])
-            if self._is_exact and (answers := _predict_shared(eager)) is not None:
+        if len(wishes) > 1:
+            self.prove(wishes[0][0])
+            if self._shares and (answers := _predict_together(wishes)) is not None:
                 return answers
         return [
             _attempt(lambda forward=forward, wanted=wanted: forward.predict(*wanted))
@@ -62,14 +71,29 @@ class Together:
         ]
 
 
-def _all_eager(
+def _predict_together(
     wishes: Sequence[tuple[Forward, Wanted]],
-) -> list[tuple[EagerForward, Wanted]] | None:
+) -> list[Prediction | Exception] | None:
+    """None where the pass itself failed, before anything was drawn: each then fails alone."""
     eager = [(f, wanted) for f, wanted in wishes if isinstance(f, EagerForward)]
-    return eager if len(eager) == len(wishes) else None
+    if len(eager) == len(wishes):
+        return _predict_side_by_side(eager)
+    captured = [(f, wanted) for f, wanted in wishes if isinstance(f, CapturedForward)]
+    if len(captured) == len(wishes):
+        return _predict_captured(captured)
+    return None
 
 
-def _predict_shared(
+def _predict_captured(
+    wishes: Sequence[tuple[CapturedForward, Wanted]],
+) -> list[Prediction | Exception]:
+    begun = [_attempt(lambda f=f, wanted=wanted: f.wish(wanted)) for f, wanted in wishes]
+    graphs = wishes[0][0].graphs
+    answers = iter(graphs.predict([one for one in begun if not isinstance(one, Exception)]))
+    return [one if isinstance(one, Exception) else next(answers) for one in begun]
+
+
+def _predict_side_by_side(
     wishes: Sequence[tuple[EagerForward, Wanted]],
 ) -> list[Prediction | Exception] | None:
     """None where the pass itself failed, before anything was drawn: each then fails alone."""
@@ -93,9 +117,9 @@ def _predict_shared(
     ]
 
 
-def _attempt(predict: Callable[[], Prediction]) -> Prediction | Exception:
+def _attempt(work: Callable[[], T]) -> T | Exception:
     try:
-        return predict()
+        return work()
     except Exception as error:
         return error
 

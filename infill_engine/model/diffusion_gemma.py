@@ -28,16 +28,24 @@ class ReadCache(Protocol):
         ...
 
 
-class PromptCache(ReadCache, Protocol):
+class WriteCache(Protocol):
+    """Keys and values that a prefill is read over and joins."""
+
+    def positions(self, num_new: int, device: torch.device) -> Tensor:
+        """[1, num_new] int64 positions behind the stored tokens."""
+        ...
+
+    def appending(self) -> KeyValueStore:
+        """A store that keeps what a prefill computes."""
+        ...
+
+
+class PromptCache(ReadCache, WriteCache, Protocol):
     """Keys and values of the prompt; `infill_engine.kv_cache` and the trainer each have one."""
 
     @property
     def num_tokens(self) -> int:
         """Prompt tokens stored, the same for every row."""
-        ...
-
-    def appending(self) -> KeyValueStore:
-        """A store that keeps what a prefill computes."""
         ...
 
     def commit(self, num_new_tokens: int) -> None:
@@ -96,9 +104,7 @@ class DiffusionGemma(nn.Module):
         cache.commit(token_ids.shape[1])
         return hidden
 
-    def encode(
-        self, token_ids: Tensor, cache: PromptCache, num_new: Tensor | None = None
-    ) -> Tensor:
+    def encode(self, token_ids: Tensor, cache: WriteCache, num_new: Tensor | None = None) -> Tensor:
         """As `prefill`, without counting the new tokens.
 
         Args:
@@ -116,6 +122,7 @@ class DiffusionGemma(nn.Module):
         cache: ReadCache,
         soft_embeddings: Tensor | None = None,
         prompt_lengths: Tensor | None = None,
+        num_new: Tensor | None = None,
     ) -> Tensor:
         """Read a canvas in both directions over [cache; canvas]; modifies nothing.
 
@@ -125,6 +132,7 @@ class DiffusionGemma(nn.Module):
             soft_embeddings: [B, C, E] self-conditioning signal, None on a canvas' first step.
             prompt_lengths: [B] int64 tokens of each row when the cache is right-padded;
                 None when every row fills it.
+            num_new: [1] int32 positions of each row that are no padding; None says all are.
 
         Returns:
             [B, C, E] normed hidden states; pass those wanted to `logits`.
@@ -134,7 +142,7 @@ class DiffusionGemma(nn.Module):
             positions = cache.positions(num_canvas, canvas_ids.device)
         else:
             positions = prompt_lengths[:, None] + torch.arange(num_canvas, device=self.device)
-        views = self._views(positions, is_causal=False, prompt_lengths=prompt_lengths)
+        views = self._views(positions, False, prompt_lengths, num_new)
         embeddings = self.self_conditioning(self.embed(canvas_ids), soft_embeddings)
         return self._run(embeddings, views, cache.reading())
 

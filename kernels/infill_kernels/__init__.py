@@ -6,7 +6,14 @@ I expert hidden, X experts, K experts per row, H query heads, G key-value heads,
 C canvas, V vocabulary.
 """
 
-from infill_kernels.attention import attend, attend_cached, store_keys_values
+from infill_kernels.attention import (
+    OwnCaches,
+    attend,
+    attend_cached,
+    attend_own_caches,
+    store_in_own_cache,
+    store_keys_values,
+)
 from infill_kernels.heads import prepare_heads
 from infill_kernels.int8 import (
     Int8Rows,
@@ -26,10 +33,12 @@ from infill_kernels.token_statistics import BANNED_LOGIT, TokenStatistics, token
 __all__ = [
     "BANNED_LOGIT",
     "Int8Rows",
+    "OwnCaches",
     "Predicted",
     "TokenStatistics",
     "attend",
     "attend_cached",
+    "attend_own_caches",
     "branch_inputs",
     "finish_layer",
     "int8_linear",
@@ -46,6 +55,7 @@ __all__ = [
     "run_experts",
     "run_int8_experts",
     "soft_embeddings",
+    "store_in_own_cache",
     "store_keys_values",
     "token_statistics",
 ]

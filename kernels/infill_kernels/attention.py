@@ -3,6 +3,9 @@
 And the cache it reads, which new keys and values are stored in. Knows nothing of prompts.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,6 +14,15 @@ from infill_kernels.backend import uses_triton
 
 LARGEST_FP8 = 448.0
 """Of float8_e4m3fn, which has no infinity."""
+
+
+class OwnCaches(NamedTuple):
+    """A cache of one layer for each row, of B rows: said for the reference, and for a kernel."""
+
+    keys: Sequence[Tensor]  # B of [1, G, capacity, D], contiguous, all of one dtype and capacity
+    values: Sequence[Tensor]  # likewise
+    addresses: Tensor  # [2, B] int64 on the device: where these begin; all that a kernel reads
+    num_cached: Tensor  # [B] int32 on the device, 0 to capacity: tokens valid in each
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -88,6 +100,57 @@ def attend_cached(
     return attend(query.transpose(1, 2), keys, values, mask).transpose(1, 2)
 
 
+def attend_own_caches(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    caches: OwnCaches,
+    is_causal: bool,
+    window: int | None,
+    num_new: Tensor | None = None,
+) -> Tensor:
+    """`attend_cached`, each row over a cache of its own.
+
+    In a CUDA graph the addresses may be others at every replay; the tensors then stand only for
+    how these caches are laid out.
+
+    Args:
+        query: [B, T, H, D].
+        key: [B, T, G, D], this pass's own.
+        value: [B, T, G, D].
+        caches: one for each row.
+        is_causal: whether this is a prefill rather than a canvas.
+        window: of sliding layers, > 0; None sees all.
+        num_new: [1] int32: own tokens of each row that count; None for all T.
+
+    Returns:
+        [B, T, H, D] in the dtype of `query`. Rows beyond `num_new` may hold anything.
+    """
+    if uses_triton(query, key, value):
+        from infill_kernels import cached_attention
+
+        layout = caches.keys[0]
+        return cached_attention.attend_cached(
+            query, key, value, layout, layout, caches.num_cached, is_causal, window, num_new,
+            caches.addresses,
+        )  # fmt: skip
+    rows = [
+        attend_cached(
+            query[idx : idx + 1],
+            key[idx : idx + 1],
+            value[idx : idx + 1],
+            caches.keys[idx],
+            caches.values[idx],
+            caches.num_cached[idx : idx + 1],
+            is_causal,
+            window,
+            num_new,
+        )
+        for idx in range(len(query))
+    ]
+    return torch.cat(rows)
+
+
 def store_keys_values(
     key: Tensor,
     value: Tensor,
@@ -122,3 +185,25 @@ def store_keys_values(
         if cache.dtype == torch.float8_e4m3fn:
             rows = rows.clamp(-LARGEST_FP8, LARGEST_FP8)
         cache[:, :, begin:end] = rows.to(cache.dtype)
+
+
+def store_in_own_cache(
+    key: Tensor, value: Tensor, caches: OwnCaches, num_new: Tensor | None = None
+) -> None:
+    """`store_keys_values` for a single row whose cache lies at an address.
+
+    Args:
+        key: [1, T, G, D].
+        value: like `key`.
+        caches: one; what it stands for is modified.
+        num_new: [1] int32: tokens that count, the rest is padding; None for all T.
+    """
+    if uses_triton(key, value):
+        from infill_kernels import cache_store
+
+        layout = caches.keys[0]
+        cache_store.store_keys_values(
+            key, value, layout, layout, caches.num_cached, num_new, caches.addresses
+        )
+        return
+    store_keys_values(key, value, caches.keys[0], caches.values[0], caches.num_cached, num_new)

@@ -9,6 +9,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
+from infill_kernels.cache_address import at_address
 from infill_kernels.float8_bits import to_float8
 
 # ruff: noqa: N803, SIM108, ANN202  (constants are in capitals, Triton infers results)
@@ -27,6 +28,7 @@ def store_keys_values(
     cache_value: Tensor,
     num_cached: Tensor,
     num_new: Tensor | None = None,
+    addresses: Tensor | None = None,
 ) -> None:
     """Copy the pass's token t to the cache's token num_cached + t, in the cache's dtype.
 
@@ -40,6 +42,9 @@ def store_keys_values(
         cache_value: like `cache_key`, with the same strides.
         num_cached: [1] int32 on the device, >= 0.
         num_new: [1] int32 on the device; None for all T.
+        addresses: [2, 1] int64 on the device: where the cache's keys begin, and its values, laid
+            out as `cache_key`, which is not touched then. None where the cache is `cache_key` and
+            `cache_value`.
 
     Raises:
         ValueError: shapes, strides or dtypes do not fit each other.
@@ -59,6 +64,10 @@ def store_keys_values(
     for count in (num_cached, num_new):
         if count is not None and (count.dtype != torch.int32 or count.numel() != 1):
             raise ValueError("num_cached and num_new must be one int32 each")
+    if addresses is not None and (
+        addresses.shape != (2, 1) or addresses.dtype != torch.int64 or not cache_key.is_contiguous()
+    ):
+        raise ValueError(f"addresses must be [2, 1] of int64, of what is contiguous: {addresses}")
     if not key.numel():
         return  # a grid of no programs is an error
     is_float8 = cache_key.dtype == torch.float8_e4m3fn
@@ -69,6 +78,7 @@ def store_keys_values(
         value,
         cache_key,
         cache_value,
+        num_cached if addresses is None else addresses,
         num_cached,
         num_cached if num_new is None else num_new,
         num_tokens,
@@ -79,6 +89,7 @@ def store_keys_values(
         HEAD_DIM=head_dim,
         IS_PADDED=num_new is not None,
         IS_FLOAT8=is_float8,
+        AT_ADDRESS=addresses is not None,
         TOKENS=_TOKENS,
         num_warps=4,
     )
@@ -97,8 +108,9 @@ def _stored(x: tl.tensor, IS_FLOAT8: tl.constexpr, DTYPE: tl.constexpr):
 def _store_kernel(
     key_ptr: tl.tensor,  # [T, G, D]
     value_ptr: tl.tensor,  # [T, G, D]
-    cache_key_ptr: tl.tensor,  # [G, capacity, D]
+    cache_key_ptr: tl.tensor,  # [G, capacity, D]; at addresses any one
     cache_value_ptr: tl.tensor,  # like it, with the same strides
+    addresses_ptr: tl.tensor,  # [2] int64, where wanted
     num_cached_ptr: tl.tensor,  # [1] int32
     num_new_ptr: tl.tensor,  # [1] int32
     num_tokens: tl.tensor,
@@ -112,6 +124,7 @@ def _store_kernel(
     HEAD_DIM: tl.constexpr,
     IS_PADDED: tl.constexpr,
     IS_FLOAT8: tl.constexpr,
+    AT_ADDRESS: tl.constexpr,
     TOKENS: tl.constexpr,
 ) -> None:
     tokens = tl.program_id(0).to(tl.int64) * TOKENS + tl.arange(0, TOKENS)
@@ -126,7 +139,12 @@ def _store_kernel(
     value_ptrs = value_ptr + head * value_head_stride + tokens[:, None] * value_token_stride + dims
     offsets = head * cache_head_stride + places[:, None] * cache_token_stride + dims
     dtype: tl.constexpr = cache_key_ptr.dtype.element_ty
+    cached_keys = cache_key_ptr
+    cached_values = cache_value_ptr
+    if AT_ADDRESS:
+        cached_keys = at_address(cache_key_ptr, addresses_ptr)
+        cached_values = at_address(cache_value_ptr, addresses_ptr + 1)
     key = _stored(tl.load(key_ptrs, mask=mask, other=0.0), IS_FLOAT8, dtype)
-    tl.store(cache_key_ptr + offsets, key, mask=mask)
+    tl.store(cached_keys + offsets, key, mask=mask)
     value = _stored(tl.load(value_ptrs, mask=mask, other=0.0), IS_FLOAT8, dtype)
-    tl.store(cache_value_ptr + offsets, value, mask=mask)
+    tl.store(cached_values + offsets, value, mask=mask)

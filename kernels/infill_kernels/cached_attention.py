@@ -13,6 +13,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
+from infill_kernels.attention_arguments import check_cached_attention
 from infill_kernels.attention_configs import (
     AttentionConfig,
     choose_attention_config,
@@ -21,12 +22,14 @@ from infill_kernels.attention_configs import (
 )
 from infill_kernels.attention_splits import join_splits
 from infill_kernels.attention_tiles import UNSEEN, attend_keys
+from infill_kernels.cache_address import at_address
 from infill_kernels.moe_configs import chip_of
 
 # ruff: noqa: N803  (a kernel's constants are in capitals)
 # Triton is there on Linux only, and its types know neither launch options nor constants.
 # pyright: reportCallIssue=false, reportAttributeAccessIssue=false, reportAssignmentType=false
 # pyright: reportGeneralTypeIssues=false, reportMissingImports=false, reportIndexIssue=false
+# pyright: reportArgumentType=false
 
 
 def attend_cached(
@@ -39,6 +42,7 @@ def attend_cached(
     is_causal: bool,
     window: int | None,
     num_new: Tensor | None = None,
+    addresses: Tensor | None = None,
 ) -> Tensor:
     """softmax(query @ keys^T) @ values over the visible keys of cache and pass, scale 1.
 
@@ -57,6 +61,9 @@ def attend_cached(
         is_causal: whether this is a prefill rather than a canvas.
         window: of sliding layers, > 0; None sees all.
         num_new: [1] int32 on the device: own tokens that count; None for all T.
+        addresses: [2, B] int64 on the device: where each row's own cached keys begin, and values,
+            laid out as `cache_key`, which is [1, G, capacity, D] then and not read; `num_cached`
+            is [B]. None where the cache is `cache_key` and `cache_value`.
 
     Returns:
         [B, T, H, D] in the dtype of `query`, contiguous. Rows beyond `num_new` may hold anything.
@@ -64,7 +71,9 @@ def attend_cached(
     Raises:
         ValueError: shapes, strides or dtypes do not fit each other, or no tile serves them.
     """
-    _check(query, key, value, cache_key, cache_value, num_cached, window, num_new)
+    check_cached_attention(
+        query, key, value, cache_key, cache_value, num_cached, window, num_new, addresses
+    )
     batch, num_tokens, num_heads, head_dim = query.shape
     num_kv_heads, capacity = cache_key.shape[1:3]
     if not query.numel():
@@ -80,7 +89,7 @@ def attend_cached(
     )
     return attend_in_tiles(
         query, key, value, cache_key, cache_value, num_cached, is_causal, window, num_new,
-        config, num_splits,
+        config, num_splits, addresses,
     )  # fmt: skip
 
 
@@ -96,6 +105,7 @@ def attend_in_tiles(
     num_new: Tensor | None,
     config: AttentionConfig,
     num_splits: int,
+    addresses: Tensor | None = None,
 ) -> Tensor:
     """`attend_cached` of checked tensors with given sizes, for it, tests and tuning.
 
@@ -120,6 +130,7 @@ def attend_in_tiles(
         value,
         cache_key,
         cache_value,
+        num_cached if addresses is None else addresses,
         num_cached,
         num_cached if num_new is None else num_new,
         out,
@@ -139,6 +150,7 @@ def attend_in_tiles(
         IS_CAUSAL=is_causal,
         IS_PADDED=num_new is not None,
         IS_FLOAT8=is_float8,
+        OWN_CACHES=addresses is not None,
         NUM_SPLITS=num_splits,
         BLOCK_M=config.block_m,
         BLOCK_N=config.block_n,
@@ -150,50 +162,15 @@ def attend_in_tiles(
     return out.view(query.shape)
 
 
-def _check(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cache_key: Tensor,
-    cache_value: Tensor,
-    num_cached: Tensor,
-    window: int | None,
-    num_new: Tensor | None,
-) -> None:
-    batch, num_tokens, num_heads, head_dim = query.shape
-    num_kv_heads = key.shape[2]
-    for name, own in (("key", key), ("value", value)):
-        if own.shape != (batch, num_tokens, num_kv_heads, head_dim) or own.dtype != query.dtype:
-            raise ValueError(f"{name} {own.shape} {own.dtype} does not fit query {query.shape}")
-    if cache_key.shape[0] not in (1, batch) or num_heads % num_kv_heads:
-        raise ValueError(f"{num_heads} heads share {num_kv_heads}; cache {cache_key.shape}")
-    if cache_key.shape[1::2] != (num_kv_heads, head_dim):
-        raise ValueError(f"cache {cache_key.shape} does not fit key {key.shape}")
-    if cache_key.dtype not in (query.dtype, torch.float8_e4m3fn):
-        raise ValueError(f"cache is {cache_key.dtype}, query {query.dtype}")
-    if (cache_value.shape, cache_value.stride(), cache_value.dtype) != (
-        cache_key.shape, cache_key.stride(), cache_key.dtype,
-    ):  # fmt: skip
-        raise ValueError("cached keys and values must be laid out alike")
-    if any(x.stride(3) != 1 for x in (query, key, value, cache_key)):
-        raise ValueError("all must be contiguous along D")
-    if head_dim < 32 or head_dim & (head_dim - 1):
-        raise ValueError(f"head size {head_dim} must be a power of two from 32 on")
-    if window is not None and window < 1:
-        raise ValueError(f"window must be positive: {window}")
-    for count in (num_cached, num_new):
-        if count is not None and (count.dtype != torch.int32 or count.numel() != 1):
-            raise ValueError("num_cached and num_new must be one int32 each")
-
-
 @triton.jit
 def _attend_kernel(
     query_ptr: tl.tensor,  # [B, T, H, D]
     key_ptr: tl.tensor,  # [B, T, G, D]
     value_ptr: tl.tensor,  # [B, T, G, D]
-    cache_key_ptr: tl.tensor,  # [1 or B, G, capacity, D]
+    cache_key_ptr: tl.tensor,  # [1 or B, G, capacity, D]; of own caches any one
     cache_value_ptr: tl.tensor,  # like it, with the same strides
-    num_cached_ptr: tl.tensor,  # [1] int32
+    addresses_ptr: tl.tensor,  # [2, B] int64, of own caches
+    num_cached_ptr: tl.tensor,  # [1] int32, or [B]
     num_new_ptr: tl.tensor,  # [1] int32
     out_ptr: tl.tensor,  # [splits, B, T, H, D], or without splits
     mass_ptr: tl.tensor,  # [splits, B, T, H] float32
@@ -219,6 +196,7 @@ def _attend_kernel(
     IS_CAUSAL: tl.constexpr,
     IS_PADDED: tl.constexpr,
     IS_FLOAT8: tl.constexpr,
+    OWN_CACHES: tl.constexpr,  # each row's, at addresses
     NUM_SPLITS: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
@@ -228,10 +206,18 @@ def _attend_kernel(
     split = tl.program_id(1)
     batch = (tl.program_id(2) // KV_HEADS).to(tl.int64)
     kv_head = (tl.program_id(2) % KV_HEADS).to(tl.int64)
-    num_cached = tl.load(num_cached_ptr)
     num_new = num_tokens
     if IS_PADDED:
         num_new = tl.minimum(num_new, tl.load(num_new_ptr))
+    cached_keys = cache_key_ptr
+    cached_values = cache_value_ptr
+    if OWN_CACHES:
+        num_cached = tl.load(num_cached_ptr + batch)
+        cached_keys = at_address(cache_key_ptr, addresses_ptr + batch)
+        values_begin = tl.num_programs(2) // KV_HEADS
+        cached_values = at_address(cache_value_ptr, addresses_ptr + values_begin + batch)
+    else:
+        num_cached = tl.load(num_cached_ptr)
 
     # What this tile may see of either memory, and this program's share of it in blocks.
     cached_begin = 0
@@ -269,7 +255,7 @@ def _attend_kernel(
     cache_offset = batch * cache_batch_stride + kv_head * cache_head_stride
     low, high, mass, largest = attend_keys(
         query_low, query_high, first_token,
-        cache_key_ptr + cache_offset, cache_value_ptr + cache_offset,
+        cached_keys + cache_offset, cached_values + cache_offset,
         cache_token_stride, cache_token_stride, cached_begin, num_cached,
         first_block, tl.minimum(last_block, cached_blocks), num_cached, low, high, mass, largest,
         HEADS, HEAD_DIM, WINDOW, IS_CAUSAL, IS_FLOAT8, BLOCK_M, BLOCK_N,

@@ -166,6 +166,7 @@ def test_every_stage_ran(results: dict[str, Any]) -> None:
         "microbenchmarks": "done",
         "own_int4": "done",
         "own_fp8": "done",
+        "company": "done",
         "bf16_beside_eager": "done",
         "bf16_beside_compiled": "skipped",
     }
@@ -174,6 +175,12 @@ def test_every_stage_ran(results: dict[str, Any]) -> None:
     }
     assert all("why" not in line for line in stages["microbenchmarks"]["lines"])
     assert "DIR" in results["command"]
+
+
+def test_requests_that_share_steps_are_timed(results: dict[str, Any]) -> None:
+    steps = results["stages"]["company"]["steps"]
+    assert [step["num_canvases"] for step in steps] == [1, 2]
+    assert all(step["step_ms"]["p50"] > 0 for step in steps)
 
 
 def test_both_models_ran_every_scenario_over_the_same_weights(results: dict[str, Any]) -> None:

@@ -52,12 +52,19 @@ LINES = [
 # Half of all combinations: what each changes in the code meets every value of the others.
 @pytest.mark.parametrize(("entry", "chip"), LINES)
 @pytest.mark.parametrize(
-    ("is_float8", "is_causal", "is_split"),
-    [(False, False, True), (True, False, False), (False, True, False), (True, True, True)],
-    ids=["canvas", "canvas-fp8", "prefill", "prefill-fp8"],
+    ("is_float8", "is_causal", "is_split", "own_caches"),
+    [
+        (False, False, True, False),
+        (True, False, False, False),
+        (False, True, False, False),
+        (True, True, True, False),
+        (False, False, False, True),
+        (True, False, True, True),
+    ],
+    ids=["canvas", "canvas-fp8", "prefill", "prefill-fp8", "canvases", "canvases-fp8"],
 )
 def test_attention(
-    entry: Entry, chip: int, is_float8: bool, is_causal: bool, is_split: bool
+    entry: Entry, chip: int, is_float8: bool, is_causal: bool, is_split: bool, own_caches: bool
 ) -> None:
     heads, kv_heads, window = HEADS[entry.most_head_dim]
     config = entry.config
@@ -69,6 +76,7 @@ def test_attention(
         "IS_CAUSAL": is_causal,
         "IS_PADDED": True,
         "IS_FLOAT8": is_float8,
+        "OWN_CACHES": own_caches,
         "BLOCK_M": config.block_m,
         "BLOCK_N": config.block_n,
     }
@@ -77,6 +85,7 @@ def test_attention(
         _attend_kernel,
         cache_key_ptr=cache,
         cache_value_ptr=cache,
+        addresses_ptr="*i64",
         num_cached_ptr="*i32",
         num_new_ptr="*i32",
         out_ptr="*fp32" if is_split else "*bf16",
@@ -118,12 +127,12 @@ def test_heads_and_their_store(chip: int, head_dim: int) -> None:
     kinds = kinds_of(_prepare_kernel, num_tokens="i32", eps="fp32")
     check(compile_for(chip, _prepare_kernel, kinds, {**sizes, "TOKENS": 4}, 4), chip, 4)
 
-    counts = {"num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
+    counts = {"addresses_ptr": "*i64", "num_cached_ptr": "*i32", "num_new_ptr": "*i32"}
     counts |= {"num_tokens": "i32", "capacity": "i32"}
     for is_float8 in (False, True):
         cache = "*u8" if is_float8 else "*bf16"
         kinds = kinds_of(_store_kernel, cache_key_ptr=cache, cache_value_ptr=cache, **counts)
-        flags = {"IS_PADDED": True, "IS_FLOAT8": is_float8}
+        flags = {"IS_PADDED": True, "IS_FLOAT8": is_float8, "AT_ADDRESS": is_float8}
         sizes = {"HEAD_DIM": head_dim, "TOKENS": 8, **flags}
         check(compile_for(chip, _store_kernel, kinds, sizes, 4), chip, 4)
 

@@ -8,10 +8,10 @@ import torch
 from infill_kernels import backend
 from infill_kernels.backend import KernelChoice
 
-from infill_engine import static_cache
 from infill_engine.api import ConfigError
 from infill_engine.canvas import Canvas, Noise
 from infill_engine.denoising import denoise
+from infill_engine.forward import row_caches
 from infill_engine.forward.captured import CapturedForward
 from infill_engine.forward.choice import choose_forward
 from infill_engine.forward.eager import EagerForward
@@ -133,7 +133,7 @@ def test_an_operation_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) ->
     def wrong(query: torch.Tensor, *others: object) -> torch.Tensor:
         return torch.zeros_like(query)
 
-    monkeypatch.setattr(static_cache, "attend_cached", wrong)
+    monkeypatch.setattr(row_caches, "attend_own_caches", wrong)
     assert "differs from the references" in str(why_kernels_fail(MODEL))
 
 

@@ -14,7 +14,9 @@ if not torch.cuda.is_available():
 from infill_engine.canvas import Canvas
 from infill_engine.forward.captured import CapturedForward
 from infill_engine.forward.choice import choose_forward
+from infill_engine.forward.company_check import is_company_right
 from infill_engine.forward.kernel_check import why_kernels_fail
+from infill_engine.forward.prediction import Prediction, Wanted
 from infill_engine.model.diffusion_gemma import DiffusionGemma
 from infill_engine.random_source import SeededRandom
 from tests.tiny_checkpoint import tiny_config, tiny_model
@@ -82,10 +84,30 @@ def test_the_same_request_repeats_and_seeds_differ(model: DiffusionGemma) -> Non
     assert drawn(1) != drawn(2)
 
 
-def test_growing_captures_anew(model: DiffusionGemma) -> None:
+def test_growing_moves_on(model: DiffusionGemma) -> None:
     forward = CapturedForward(model, 64)
     forward.prefill(PROMPT[:50])
     before = entropies(forward)
     forward.cache.expect([0] * 3000, 0)
     forward.cache.truncate(50)
     assert (entropies(forward) - before).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("cache_dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_one_graph_serves_whichever_meet(model: DiffusionGemma, cache_dtype: torch.dtype) -> None:
+    """Slots that were not there when it was captured, prompts that have changed since."""
+    assert is_company_right(model, cache_dtype)
+    first = CapturedForward(model, 512, cache_dtype)
+    forwards = [first, *(first.sibling() for _ in range(4))]
+    for idx, forward in enumerate(forwards):
+        forward.prefill(PROMPT[idx * 20 : 70 + idx * 60])
+    for group in ([0, 1, 2], [4, 3, 1], [2, 4]):
+        forwards[group[0]].cache.truncate(30)
+        wanted = [Wanted(canvas_of(32), 1.0, SeededRandom(idx, VOCAB, CPU), None) for idx in group]
+        answers = first.graphs.share(
+            [forwards[idx].wish(one) for idx, one in zip(group, wanted, strict=True)]
+        )
+        for idx, answer in zip(group, answers, strict=True):
+            assert isinstance(answer, Prediction)
+            want = forwards[idx].predict(canvas_of(32), 1.0, SeededRandom(idx, VOCAB, CPU), None)
+            assert (answer.entropy - want.entropy).abs().median() < 0.1

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from infill_engine.canvas import Canvas
-from infill_engine.forward import EagerForward, Forward, Prediction, Wanted
+from infill_engine.forward import EagerForward, Prediction, Wanted
 from infill_engine.forward import together as together_module
-from infill_engine.forward.captured import CapturedForward
 from infill_engine.forward.side_by_side import PlacedCanvas, denoise_side_by_side
 from infill_engine.forward.together import Together
 from infill_engine.model.diffusion_gemma import DiffusionGemma
@@ -95,18 +94,6 @@ def test_float32_rows_run_in_turn_and_keep_their_bits() -> None:
     together = Together()
     assert all(map(same_bits, together.predict(wishes(FLOATS)), alone(FLOATS)))
     assert together.shares_passes is False
-
-
-def test_canvases_on_captured_forwards_run_in_turn() -> None:
-    made: list[tuple[Forward, Wanted]] = []
-    for forward, wanted in wishes(FLOATS, temperature=0.0):
-        captured = CapturedForward(FLOATS, capacity_tokens=64)
-        captured.prefill(list(forward.cache.token_ids))
-        made.append((captured, wanted))
-    answers = Together().predict(made)
-    for answer, (forward, wanted) in zip(answers, wishes(FLOATS, temperature=0.0), strict=True):
-        assert isinstance(answer, Prediction)
-        assert torch.equal(answer.argmax, forward.predict(*wanted).argmax)
 
 
 def test_a_lone_wish_proves_nothing() -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from infill_kernels.attention import OwnCaches, attend_own_caches
 from infill_kernels.attention import attend_cached as reference
 from infill_kernels.attention_configs import AttentionConfig
 from infill_kernels.cache_store import store_keys_values
@@ -133,6 +134,48 @@ def test_more_splits_than_blocks_and_the_same_bits_again() -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.parametrize(("window", "num_splits"), [(None, 1), (20, 3)])
+@pytest.mark.parametrize(
+    ("dtype", "cache_dtype"), [(FLOAT32, FLOAT32), (FLOAT16, FLOAT16), (FLOAT16, FLOAT8)]
+)
+def test_a_cache_for_each_row(
+    dtype: torch.dtype, cache_dtype: torch.dtype, window: int | None, num_splits: int
+) -> None:
+    """Four rows: two of one cache, an empty cache, a full one; NaN behind what is valid."""
+    lengths = [37, 0, 70, 37]
+    cases = [Case(13, num, dtype=dtype, cache_dtype=cache_dtype) for num in lengths[:3]]
+    cases.append(cases[0])
+    passes = [
+        torch.cat([getattr(case, name) * (1 + idx) for idx, case in enumerate(cases)])
+        for name in ("query", "key", "value")
+    ]
+    caches = OwnCaches(
+        [case.cache_key.contiguous() for case in cases],
+        [case.cache_value.contiguous() for case in cases],
+        torch.empty(2, 4, dtype=torch.int64),
+        torch.tensor(lengths, dtype=torch.int32),
+    )
+    for places, tensors in zip(caches.addresses, (caches.keys, caches.values), strict=True):
+        places.copy_(torch.tensor([tensor.data_ptr() for tensor in tensors]))
+    want = torch.cat(
+        [
+            reference(
+                *(x[idx : idx + 1].float() for x in passes),
+                caches.keys[idx].float(),
+                caches.values[idx].float(),
+                count(lengths[idx]),
+                False,
+                window,
+            )
+            for idx in range(4)
+        ]
+    )
+    layout, where = caches.keys[0], (caches.num_cached, False, window, None)
+    got = attend_in_tiles(*passes, layout, layout, *where, SMALL, num_splits, caches.addresses)
+    assert_near(got, want, TOLERANCE[dtype])
+    assert_near(attend_own_caches(*passes, caches, False, window), want, TOLERANCE[dtype])
+
+
 def test_large_scores() -> None:
     case = Case(5, 40)
     case.query *= 200
@@ -162,6 +205,9 @@ def test_unfitting_arguments_are_refused() -> None:
         attend_cached(query, key, key, cache, cache, none.long(), False, None)
     with pytest.raises(ValueError, match="power of two"):
         attend_cached(*(x[..., :24] for x in (query, key, key, cache, cache)), none, False, None)
+    places = torch.zeros(2, 2, dtype=torch.int64)
+    with pytest.raises(ValueError, match="addresses must be"):
+        attend_cached(query, key, key, cache, cache, none, False, None, addresses=places)
     with pytest.raises(ValueError, match="does not fit key"):
         store_keys_values(key, key, cache[:, :1], cache[:, :1], none)
 

@@ -1,7 +1,7 @@
 """The whole model over the kernels, as the engine runs it on a GPU, against the plain way.
 
-One test, as every launch takes the interpreter milliseconds; what goes on around the kernels is for
-tests/infill_engine/forward.
+Two tests, as every launch takes the interpreter milliseconds; what goes on around the kernels is
+for tests/infill_engine/forward.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from infill_engine.canvas import Canvas
 from infill_engine.forward import captured
 from infill_engine.forward.captured import CapturedForward
 from infill_engine.forward.eager import EagerForward
+from infill_engine.forward.prediction import Prediction, Wanted
 from infill_engine.random_source import SeededRandom
 from infill_engine.token_rules import TokenRules
 from tests.tiny_checkpoint import VOCAB_SIZE, tiny_config, tiny_model
@@ -84,3 +85,32 @@ def test_prefill_and_two_steps(
     torch.testing.assert_close(rest, hidden[24:], atol=TOLERANCE, rtol=TOLERANCE)
     assert_alike(with_captured(forward, canvas, rules), want)
     assert forward.cache.num_tokens == len(PROMPT)
+
+
+def test_three_canvases_in_one_pass(request: pytest.FixtureRequest) -> None:
+    """Prompts of other lengths, one empty; a row of the pass is idle."""
+    prompts = [PROMPT, PROMPT[:5], []]
+    ids = [(torch.arange(7)[None] * 11 + 3 * idx) % VOCAB_SIZE for idx in range(3)]
+
+    def wanted(idx: int) -> Wanted:
+        return Wanted(canvas_of(ids[idx]), 0.0, SeededRandom(0, VOCAB_SIZE, CPU), None)
+
+    want: list[Prediction] = []
+    for idx, prompt in enumerate(prompts):
+        plain = EagerForward(MODEL)
+        if prompt:
+            plain.prefill(prompt)
+        want.append(plain.predict(*wanted(idx)))
+    request.getfixturevalue("with_kernels")
+    first = CapturedForward(MODEL, capacity_tokens=64)
+    forwards = [first, first.sibling(), first.sibling()]
+    for forward, prompt in zip(forwards, prompts, strict=True):
+        if prompt:
+            forward.prefill(prompt)
+    answers = first.graphs.share([f.wish(wanted(idx)) for idx, f in enumerate(forwards)])
+    for got, one in zip(answers, want, strict=True):
+        assert isinstance(got, Prediction)
+        assert_alike(
+            [got.argmax, got.entropy, got.soft_embeddings],
+            [one.argmax, one.entropy, one.soft_embeddings],
+        )
