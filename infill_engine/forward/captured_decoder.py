@@ -71,7 +71,7 @@ class CapturedDecoder:
             else:
                 beliefs.copy_(canvas.soft_embeddings)
         of_rows = [cache for cache, num in zip(caches, num_rows, strict=True) for _ in range(num)]
-        self._inputs.copy_(self._packed(canvases, of_rows))
+        self._inputs.copy_(self._packed(canvases, of_rows), non_blocking=True)
         with torch.no_grad():
             self._replay()
         return list(self._hidden[: sum(num_rows)].split(num_rows))
@@ -96,6 +96,7 @@ class CapturedDecoder:
         known = model.embed(self._token_ids)
         beliefs = self._beliefs.flatten(0, 1)[None]
         signal = torch.where(self._is_pinned[..., None] > 0, known, beliefs)
-        num_live = self._num_live.to(torch.int32)
+        # A single row is never idle.
+        num_live = self._num_live.to(torch.int32) if self.num_rows > 1 else None
         hidden = model.denoise(self._token_ids, self._caches, signal, num_new=num_live)
         self._hidden.copy_(hidden.view_as(self._hidden))

@@ -77,7 +77,8 @@ class CapturedHead:
         """
         pinned_ids = canvas.current.masked_fill(~canvas.pinned, -1)
         bits = torch.tensor([temperature, 0.0]).view(torch.int64)
-        self._inputs.copy_(torch.cat([pinned_ids.flatten(), torch.tensor(draw_key), bits]))
+        numbers = torch.cat([pinned_ids.flatten(), torch.tensor(draw_key), bits])
+        self._inputs.copy_(numbers, non_blocking=True)  # else it waits for the decoder
         self._forbidden.copy_(forbidden)
         self._hidden.copy_(hidden.flatten(0, 1))
         with torch.no_grad():

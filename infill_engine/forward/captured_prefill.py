@@ -50,7 +50,7 @@ class CapturedPrefill:
             token_ids: 1 to `num_tokens`.
             cache: has room for them, laid out as this was told; they are written behind its own.
         """
-        self._inputs.copy_(self._packed(token_ids, cache))
+        self._inputs.copy_(self._packed(token_ids, cache), non_blocking=True)
         with torch.no_grad():
             self._replay()
         return self._hidden[: len(token_ids)]

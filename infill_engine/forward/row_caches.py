@@ -66,11 +66,11 @@ class RowCaches:
 
     def reading(self) -> KeyValueStore:
         """A store that takes the rows apart and keeps nothing."""
-        return _Store(self, keeps=False)
+        return _Store(self, self._num_cached, keeps=False)
 
     def appending(self) -> KeyValueStore:
         """A store that writes behind the valid tokens; for a single row."""
-        return _Store(self, keeps=True)
+        return _Store(self, self._num_cached, keeps=True)
 
     def attend(
         self,
@@ -79,16 +79,27 @@ class RowCaches:
         key: Tensor,
         value: Tensor,
         view: LayerView,
+        num_cached: Tensor,
         keeps: bool,
     ) -> Tensor:
-        """Attention of each row over its own cache and itself: [1, R * T, H, D]."""
+        """Attention of each row over its own cache and itself: [1, R * T, H, D].
+
+        Args:
+            layer_idx: see `KeyValueStore`, as the next four.
+            query: [1, R * T, H, D].
+            key: [1, R * T, G, D].
+            value: likewise.
+            view: see `LayerView`.
+            num_cached: [R] int32 on the device, valid tokens of each cache.
+            keeps: whether the new keys and values join the cache; of a single row.
+        """
         query_, key_, value_ = (x.view(*self._shape, *x.shape[2:]) for x in (query, key, value))
         layers = [cache.layer(layer_idx) for cache in self._of_rows]
         caches = OwnCaches(
             [keys for keys, _ in layers],
             [values for _, values in layers],
             self._addresses[layer_idx],
-            self._num_cached.to(torch.int32),
+            num_cached,
         )
         # Of a canvas whole rows are padding, which are left out of the experts and seen by nobody.
         num_new = view.num_new if view.is_causal else None
@@ -99,10 +110,13 @@ class RowCaches:
 
 
 class _Store:
-    def __init__(self, caches: RowCaches, keeps: bool) -> None:
+    def __init__(self, caches: RowCaches, num_cached: Tensor, keeps: bool) -> None:
         self._caches, self._keeps = caches, keeps
+        self._num_cached = num_cached.to(torch.int32)  # once a pass, for all layers
 
     def attend(
         self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
     ) -> Tensor:
-        return self._caches.attend(layer_idx, query, key, value, view, self._keeps)
+        return self._caches.attend(
+            layer_idx, query, key, value, view, self._num_cached, self._keeps
+        )

@@ -21,6 +21,7 @@ class LayerView(NamedTuple):
     window: int | None  # of a sliding layer; None sees all
     prompt_lengths: Tensor | None = None  # [B] int64 stored tokens of each row, if right-padded
     num_new: Tensor | None = None  # [1] int32 tokens of this pass that are no padding; None all
+    is_padding: Tensor | None = None  # [T] bool, the same said of each token; None where all count
 
 
 class KeyValueStore(Protocol):

@@ -174,6 +174,9 @@ class DiffusionGemma(nn.Module):
         num_new: Tensor | None = None,
     ) -> dict[LayerType, LayerView]:
         """What layers of each type share in a pass over tokens at [B or 1, T] positions."""
+        is_padding = None
+        if num_new is not None:
+            is_padding = torch.arange(positions.shape[1], device=positions.device) >= num_new
         return {
             layer_type: LayerView(
                 *self._rotation(layer_type, positions),
@@ -181,6 +184,7 @@ class DiffusionGemma(nn.Module):
                 self._window(layer_type),
                 prompt_lengths,
                 num_new,
+                is_padding,
             )
             for layer_type in set(self.config.layer_types)
         }

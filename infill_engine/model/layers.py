@@ -177,9 +177,8 @@ class Layer(nn.Module):
             self.eps,
         )
         weights, expert_idx = self.router(router_in)
-        if view.num_new is not None:  # padding must not make the step read more experts
-            is_padding = torch.arange(x.shape[1], device=x.device) >= view.num_new
-            expert_idx = expert_idx.masked_fill(is_padding[:, None], self.num_experts)
+        if view.is_padding is not None:  # it must not make the step read more experts
+            expert_idx = expert_idx.masked_fill(view.is_padding[:, None], self.num_experts)
         out = finish_layer(
             self.experts(sparse_in, weights, expert_idx),
             self.mlp(dense_in),
