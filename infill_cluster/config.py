@@ -126,6 +126,8 @@ class GatewaySection(_Section):
         tokens_file: made by `infill-ls cluster token add`; None lets everybody in.
         audit_file: JSON lines, one per request; None writes none.
         drain_s: longest that a gateway being replaced goes on with what it has begun.
+        engine_silent_after_s: an engine that gives no sign in mid-answer for so long, where it
+            gives one each second, counts as lost: its requests are given up, others avoid it.
         limits: what a client may take.
     """
 
@@ -137,6 +139,7 @@ class GatewaySection(_Section):
     tokens_file: Path | None = None
     audit_file: Path | None = None
     drain_s: float = Field(default=60.0, gt=0)
+    engine_silent_after_s: float = Field(default=8.0, ge=3)
     limits: LimitsSection = LimitsSection()
 
     @property

@@ -44,10 +44,21 @@ class AnswerHead:
 AnswerPart = AnswerHead | bytes
 
 
-async def call_application(app: ASGIApp, call: EngineCall) -> AsyncGenerator[AnswerPart, None]:
+HEARTBEAT = b""
+"""A chunk that says nothing but that somebody is there."""
+
+
+async def call_application(
+    app: ASGIApp, call: EngineCall, heartbeat_s: float
+) -> AsyncGenerator[AnswerPart, None]:
     """Yield the head of the answer, then each chunk of its body as the application sends it.
 
     Closing the generator cancels the application's work on the call.
+
+    Args:
+        app: what is called.
+        call: with what.
+        heartbeat_s: `HEARTBEAT` is yielded at once, and whenever there was nothing for so long.
     """
     sent: asyncio.Queue[Message | None] = asyncio.Queue()
     never = asyncio.Event()
@@ -69,7 +80,15 @@ async def call_application(app: ASGIApp, call: EngineCall) -> AsyncGenerator[Ans
 
     task = asyncio.create_task(run())
     try:
-        while (message := await sent.get()) is not None:
+        yield HEARTBEAT
+        while True:
+            try:
+                message = await asyncio.wait_for(sent.get(), heartbeat_s)
+            except TimeoutError:
+                yield HEARTBEAT
+                continue
+            if message is None:
+                break
             if message["type"] == "http.response.start":
                 headers = tuple(
                     (name.decode(), value.decode()) for name, value in message["headers"]

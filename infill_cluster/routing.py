@@ -3,8 +3,9 @@
 A document stays where it was last served. One not seen before goes to its rendezvous replica, the
 same for every router without a word between them. A replica that is loaded gives way to the better
 of the document's next two in that order, if that one has less to do: a document has few places to
-be in turn, and their caches keep it. Plain classes over replica ids and queue
-lengths, for a simulation as well as for a cluster: knows nothing of Ray, HTTP or time.
+be in turn, and their caches keep it. One that has fallen silent is avoided until it is trusted
+again. Plain classes over replica ids and queue lengths, for a simulation as well as for a cluster:
+knows nothing of Ray, HTTP or time.
 """
 
 import hashlib
@@ -83,6 +84,7 @@ class AffinityRouter:
         self._max_remembered = max_remembered
         self._rng = rng or random.Random()
         self._last_served: OrderedDict[str, str] = OrderedDict()
+        self._suspected: set[str] = set()
         self._counts: Counter[Placement] = Counter()
 
     @property
@@ -124,18 +126,13 @@ class AffinityRouter:
         """
         if not queue_lengths:
             raise ValueError("There is no replica to choose from.")
-        replica_ids = list(queue_lengths)
+        able = self._not_suspected(queue_lengths)
         if not key:
-            return Choice(self._less_loaded_of_two(replica_ids, queue_lengths), "new")
+            return Choice(self._less_loaded_of_two(list(able), able), "new")
         last = self._last_served.get(key)
-        is_known = last in queue_lengths
-        home = last if last is not None and is_known else _home(key, replica_ids)
-        chosen = self._give_way(key, home, queue_lengths)
-        if last is None:
-            return Choice(chosen, "new")
-        if not is_known:
-            return Choice(chosen, "lost")
-        return Choice(chosen, "hit" if chosen == home else "moved")
+        home = last if last is not None and last in able else _home(key, able)
+        chosen = self._give_way(key, home, able)
+        return Choice(chosen, self.placement_of(key, chosen, queue_lengths))
 
     def note_served(self, key: str, choice: Choice) -> None:
         """Count a choice that was taken, and remember its replica for `key`."""
@@ -147,6 +144,18 @@ class AffinityRouter:
         while len(self._last_served) > self._max_remembered:
             self._last_served.popitem(last=False)
 
+    def last_served(self, key: str) -> str | None:
+        """Return the replica that `key` was last sent to, if that is remembered."""
+        return self._last_served.get(key)
+
+    def suspect(self, replica_id: str) -> None:
+        """Choose this replica only where there is no other: it has fallen silent."""
+        self._suspected.add(replica_id)
+
+    def trust(self, replica_id: str) -> None:
+        """Choose this replica like any other again."""
+        self._suspected.discard(replica_id)
+
     def placement_of(self, key: str, replica_id: str, replica_ids: Iterable[str]) -> Placement:
         """Say what serving `key` at `replica_id` amounts to, whoever chose it."""
         last = self._last_served.get(key) if key else None
@@ -155,6 +164,12 @@ class AffinityRouter:
         if last == replica_id:
             return "hit"
         return "moved" if last in set(replica_ids) else "lost"
+
+    def _not_suspected(self, queue_lengths: Mapping[str, int]) -> Mapping[str, int]:
+        if not self._suspected:
+            return queue_lengths
+        able = {one: num for one, num in queue_lengths.items() if one not in self._suspected}
+        return able or queue_lengths
 
     def _give_way(self, key: str, home: str, queue_lengths: Mapping[str, int]) -> str:
         home_length = queue_lengths[home]

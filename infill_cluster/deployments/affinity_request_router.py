@@ -9,8 +9,8 @@ from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from infill_cluster.placement_counts import watch_router
 from infill_cluster.routing import AffinityRouter, Choice
+from infill_cluster.watched_routers import watch_router
 
 
 class AffinityRequestRouter(RequestRouter):

@@ -14,7 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from infill_cluster.config import ReplicasSection
-from infill_cluster.engine_call import AnswerHead, AnswerPart, EngineCall, call_application
+from infill_cluster.engine_call import (
+    HEARTBEAT,
+    AnswerHead,
+    AnswerPart,
+    EngineCall,
+    call_application,
+)
 from infill_engine.server.app import build_app
 from infill_engine.server.engine_worker import EngineLoader, EngineWorker
 from infill_engine.server.metrics import EngineMetrics
@@ -25,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 EXIT_CODE_WEDGED = 70
 _LOAD_POLL_S = 0.05
+_HEARTBEAT_S = 1.0
 _CLOSE_TIMEOUT_S = 3.0
 
 
@@ -70,9 +77,9 @@ class EngineReplica:
         if not self._worker.num_running:
             self._last_sign_s = time.monotonic()
         authorized = replace(call, headers=(*call.headers, self._authorization))
-        async with aclosing(call_application(self._app, authorized)) as parts:
+        async with aclosing(call_application(self._app, authorized, _HEARTBEAT_S)) as parts:
             async for part in parts:
-                if not _is_ping(part):
+                if not _is_only_waiting(part):
                     self._last_sign_s = time.monotonic()
                 yield part
 
@@ -115,5 +122,8 @@ class EngineReplica:
             worker.close(_CLOSE_TIMEOUT_S)
 
 
-def _is_ping(part: AnswerPart) -> bool:
-    return not isinstance(part, AnswerHead) and part.startswith(b":")
+def _is_only_waiting(part: AnswerPart) -> bool:
+    """Whether a part says nothing of the request: an event stream's ping, or a heartbeat."""
+    if isinstance(part, AnswerHead):
+        return False
+    return part == HEARTBEAT or part.startswith(b":")

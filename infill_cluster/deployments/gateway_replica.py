@@ -50,7 +50,8 @@ class GatewayReplica:
         self._certificate = certificate
         self._drain_s = section.drain_s
         self._audit = AuditLog(section.audit_file)
-        app = build_gateway_app(section.limits, model, ServeReplicas(), book, self._audit, metrics)
+        replicas = ServeReplicas(section.engine_silent_after_s)
+        app = build_gateway_app(section.limits, model, replicas, book, self._audit, metrics)
         self._listener = Listener(app, section, certificate)
         self._listener.watch(metrics)
         await self._listener.start()

@@ -263,6 +263,26 @@ async def test_a_rolling_update_drops_no_stream(cluster: Cluster) -> None:
     assert seen - old, "no new replica has answered"
 
 
+async def test_a_stopped_replica_is_given_up_and_avoided(cluster: Cluster) -> None:
+    """As one behind a cut network: nothing of it comes, and nothing says that it is gone."""
+    async with cluster.client() as client:
+        events = client.stream(InfillRequest("STEPS 100000", ""), "stopped.py")
+        update = await anext(events)
+        assert isinstance(update, InfillUpdate)
+        pid = int(update.text.split()[0])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(EngineUnavailable, match=r"was lost\. Ask again"):
+                async for _event in events:
+                    pass
+            assert psutil.Process(pid).status() == psutil.STATUS_STOPPED, "Ray has noticed first"
+            answer = await client.infill(InfillRequest("STEPS 1", ""), "stopped.py")
+            assert int(answer.text) != pid
+        finally:
+            os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(until, lambda: _num_replicas() == 2)
+
+
 async def test_a_wedged_replica_is_replaced(cluster: Cluster) -> None:
     async with cluster.client() as client:
         pid = int((await client.infill(InfillRequest("STEPS 1", ""), "stuck.py")).text)

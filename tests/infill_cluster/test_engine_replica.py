@@ -1,12 +1,19 @@
 """One replica without Ray: the engine's own application, its end and its health."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from infill_cluster.deployments.engine_replica import EngineReplica
-from infill_cluster.engine_call import AnswerHead, EngineCall, call_application
+from infill_cluster.engine_call import (
+    HEARTBEAT,
+    AnswerHead,
+    AnswerPart,
+    EngineCall,
+    call_application,
+)
 from infill_engine.api import CheckpointError
 from tests.infill_cluster.conftest import PATIENCE_S, TalkativeEngine, body_of
 
@@ -17,9 +24,14 @@ def call(prefix: str) -> EngineCall:
     )
 
 
+async def said(parts: AsyncIterator[AnswerPart]) -> list[AnswerPart]:
+    """All parts but heartbeats."""
+    return [part async for part in parts if part != HEARTBEAT]
+
+
 async def test_an_answer_comes_part_by_part() -> None:
     replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
-    head, *chunks = [part async for part in replica.answer(call("x"))]
+    head, *chunks = await said(replica.answer(call("x")))
     assert isinstance(head, AnswerHead)
     assert (head.status_code, dict(head.headers)["content-type"]) == (
         200,
@@ -37,7 +49,8 @@ async def test_an_answer_comes_part_by_part() -> None:
 async def test_who_stops_listening_ends_the_request() -> None:
     replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
     parts = replica.answer(call("SLOW"))
-    await anext(parts)
+    while not isinstance(await anext(parts), AnswerHead):
+        pass
     await anext(parts)
     assert replica.num_running() == 1
     await parts.aclose()
@@ -50,13 +63,14 @@ async def test_a_replica_whose_request_makes_no_step_notices() -> None:
     engine = TalkativeEngine()
     replica = EngineReplica({}, {"wedged_after_s": 0.2}, lambda _progress: engine)
     parts = replica.answer(call("STUCK"))
-    await anext(parts)
+    while not isinstance(await anext(parts), AnswerHead):
+        pass
     await anext(parts)
     async with asyncio.timeout(PATIENCE_S):
         while not replica.is_wedged():
             await asyncio.sleep(0.01)
     engine.release.set()
-    assert [part async for part in parts][-1].startswith(b"event: done")  # type: ignore[union-attr]
+    assert (await said(parts))[-1].startswith(b"event: done")  # type: ignore[union-attr]
     assert not replica.is_wedged()
 
 
@@ -79,7 +93,7 @@ def test_a_model_that_cannot_be_loaded_is_told() -> None:
 
 async def test_nobody_calls_the_application_without_the_replica() -> None:
     replica = EngineReplica({}, {}, lambda _progress: TalkativeEngine())
-    head, *_ = [part async for part in call_application(replica._app, call("x"))]
+    head, *_ = await said(call_application(replica._app, call("x"), 1.0))
     assert isinstance(head, AnswerHead)
     assert head.status_code == 401
 
@@ -89,4 +103,18 @@ async def test_what_fails_inside_an_application_is_raised() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        _ = [part async for part in call_application(app, call("x"))]
+        await said(call_application(app, call("x"), 1.0))
+
+
+async def test_an_application_that_takes_its_time_gives_signs_of_life() -> None:
+    goes_on = asyncio.Event()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await goes_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    parts = call_application(app, call("x"), 0.01)
+    assert [await anext(parts) for _ in range(4)] == [HEARTBEAT] * 4
+    goes_on.set()
+    assert await said(parts) == [AnswerHead(200, ()), b"done"]

@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 
 from infill_cluster.routing import AffinityRouter, Choice, affinity_key, rendezvous_order
+from infill_cluster.watched_routers import suspect_server_of, watch_router
 
 REPLICAS = [f"replica-{idx}" for idx in range(8)]
 IDLE = dict.fromkeys(REPLICAS, 0)
@@ -154,3 +155,28 @@ def test_what_cannot_be_meant_is_refused() -> None:
         router().choose("key", {})
     with pytest.raises(ValueError, match="max_queue is 0"):
         router(max_queue=0)
+
+
+def test_a_suspected_replica_is_avoided_until_it_is_trusted() -> None:
+    routes = router()
+    home, second, *_ = rendezvous_order("key", REPLICAS, 2)
+    assert routes.choose("key", IDLE) == Choice(home, "new")
+    assert routes.last_served("key") == home
+    routes.suspect(home)
+    assert routes.preview("key", IDLE) == Choice(second, "moved")
+    assert {routes.preview("", IDLE).replica_id for _ in range(200)} == set(REPLICAS) - {home}
+    assert routes.preview("key", {home: 0}) == Choice(home, "hit")  # there is no other
+    routes.trust(home)
+    assert routes.preview("key", IDLE) == Choice(home, "hit")
+
+
+def test_whoever_finds_a_replica_silent_tells_all_routers() -> None:
+    first, second = router(), router()
+    for routes in (first, second):
+        watch_router(routes)
+    home = first.choose("key", IDLE).replica_id
+    trust_again = suspect_server_of("key")
+    assert first.preview("key", IDLE).placement == "moved"
+    assert second.preview("key", IDLE).replica_id != home
+    trust_again()
+    assert first.preview("key", IDLE) == Choice(home, "hit")

@@ -1,4 +1,4 @@
-"""The placements of all routers of this process, for whoever renders its metrics.
+"""The routers of this process, for whoever renders their counts or finds a replica silent.
 
 A module of its own, since Ray Serve copies a request router's module into the process by value: a
 global of that module would be another one than the gateway imports. Knows nothing of Ray.
@@ -6,7 +6,7 @@ global of that module would be another one than the gateway imports. Knows nothi
 
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from infill_cluster.routing import PLACEMENTS, AffinityRouter, Placement
 
@@ -14,7 +14,7 @@ _ROUTERS: "weakref.WeakSet[AffinityRouter]" = weakref.WeakSet()
 
 
 def watch_router(router: AffinityRouter) -> None:
-    """Count this router's placements as long as it lives."""
+    """Count this router's placements, and tell it of silent replicas, as long as it lives."""
     _ROUTERS.add(router)
 
 
@@ -24,3 +24,19 @@ def placement_counts() -> Mapping[Placement, int]:
     for router in list(_ROUTERS):
         total.update(router.counts)
     return {placement: total[placement] for placement in PLACEMENTS}
+
+
+def suspect_server_of(key: str) -> Callable[[], None]:
+    """Have all routers avoid the replica that `key` was last sent to; returns what ends that."""
+    routers = list(_ROUTERS)
+    servers = [server for router in routers if (server := router.last_served(key)) is not None]
+    for router in routers:
+        for server in servers:
+            router.suspect(server)
+
+    def trust_again() -> None:
+        for router in routers:
+            for server in servers:
+                router.trust(server)
+
+    return trust_again
