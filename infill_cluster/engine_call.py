@@ -83,7 +83,9 @@ async def call_application(
         yield HEARTBEAT
         while True:
             try:
-                message = await asyncio.wait_for(sent.get(), heartbeat_s)
+                # Not `wait_for`: in Python 3.11 it swallows a cancellation that meets a message.
+                async with asyncio.timeout(heartbeat_s):
+                    message = await sent.get()
             except TimeoutError:
                 yield HEARTBEAT
                 continue
