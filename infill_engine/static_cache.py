@@ -36,8 +36,8 @@ class StaticCache(PromptTokens):
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._capacity = 0
-        self.addresses: list[tuple[int, int]] = []
-        """Where each layer's keys begin, and its values: what a kernel reads them by."""
+        self.addresses = torch.empty(0, 2, dtype=torch.int64)
+        """[layers, 2] int64 on the CPU: where each layer's keys begin, and its values."""
         self._reserve(capacity_tokens)
 
     @property
@@ -66,10 +66,12 @@ class StaticCache(PromptTokens):
         self._capacity = -(-num_tokens // _GROWTH_TOKENS) * _GROWTH_TOKENS
         self._keys = self._grown(self._keys)
         self._values = self._grown(self._values)
-        self.addresses = [
-            (keys.data_ptr(), values.data_ptr())
-            for keys, values in zip(self._keys, self._values, strict=True)
-        ]
+        self.addresses = torch.tensor(
+            [
+                (keys.data_ptr(), values.data_ptr())
+                for keys, values in zip(self._keys, self._values, strict=True)
+            ]
+        )
 
     def _grown(self, held: list[Tensor]) -> list[Tensor]:
         grown: list[Tensor] = []

@@ -52,7 +52,7 @@ def is_company_right(model: DiffusionGemma, cache_dtype: torch.dtype) -> bool:
         random = SeededRandom(0, vocab_size, forward.canvas_device)
         wanted.append(Wanted(canvas, 0.0, random, None))
     for _ in range(2):  # the second step has beliefs
-        alone = [_kept(f.predict(*one)) for f, one in zip(forwards, wanted, strict=True)]
+        alone = [f.predict(*one) for f, one in zip(forwards, wanted, strict=True)]
         wishes = [forward.wish(one) for forward, one in zip(forwards, wanted, strict=True)]
         for answer, want in zip(first.graphs.share(wishes), alone, strict=True):
             if isinstance(answer, Exception):
@@ -62,11 +62,6 @@ def is_company_right(model: DiffusionGemma, cache_dtype: torch.dtype) -> bool:
         for one, want in zip(wanted, alone, strict=True):
             one.canvas.soft_embeddings = want.soft_embeddings
     return True
-
-
-def _kept(prediction: Prediction) -> Prediction:
-    """With a belief that the next step does not overwrite."""
-    return prediction._replace(soft_embeddings=prediction.soft_embeddings.clone())
 
 
 def _is_alike(got: Prediction, want: Prediction) -> bool:

@@ -55,7 +55,7 @@ class RowCaches:
         num_rows, _ = self._shape
         num_idle = num_rows - len(caches)
         self._of_rows = [*caches, *[caches[0]] * num_idle]
-        places = torch.tensor([cache.addresses for cache in self._of_rows])  # [R, layers, 2]
+        places = torch.stack([cache.addresses for cache in self._of_rows])  # [R, layers, 2]
         num_cached = [*(cache.num_tokens for cache in caches), *[0] * num_idle]
         return torch.cat([places.permute(1, 2, 0).flatten(), torch.tensor(num_cached)])
 
@@ -66,57 +66,44 @@ class RowCaches:
 
     def reading(self) -> KeyValueStore:
         """A store that takes the rows apart and keeps nothing."""
-        return _Store(self, self._num_cached, keeps=False)
+        return self._store(keeps=False)
 
     def appending(self) -> KeyValueStore:
         """A store that writes behind the valid tokens; for a single row."""
-        return _Store(self, self._num_cached, keeps=True)
+        return self._store(keeps=True)
+
+    def _store(self, keeps: bool) -> KeyValueStore:
+        # The lengths are turned into what kernels take once a pass, and not in each layer.
+        num_cached = self._num_cached.to(torch.int32)
+        return _Store(self._of_rows, self._shape, self._addresses, num_cached, keeps)
+
+
+class _Store:
+    def __init__(
+        self,
+        of_rows: Sequence[StaticCache],
+        shape: tuple[int, int],  # rows R and own tokens T of each
+        addresses: Tensor,  # [layers, 2, R] int64
+        num_cached: Tensor,  # [R] int32
+        keeps: bool,
+    ) -> None:
+        self._of_rows, self._shape, self._keeps = of_rows, shape, keeps
+        self._addresses, self._num_cached = addresses, num_cached
 
     def attend(
-        self,
-        layer_idx: int,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        view: LayerView,
-        num_cached: Tensor,
-        keeps: bool,
+        self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
     ) -> Tensor:
-        """Attention of each row over its own cache and itself: [1, R * T, H, D].
-
-        Args:
-            layer_idx: see `KeyValueStore`, as the next four.
-            query: [1, R * T, H, D].
-            key: [1, R * T, G, D].
-            value: likewise.
-            view: see `LayerView`.
-            num_cached: [R] int32 on the device, valid tokens of each cache.
-            keeps: whether the new keys and values join the cache; of a single row.
-        """
         query_, key_, value_ = (x.view(*self._shape, *x.shape[2:]) for x in (query, key, value))
         layers = [cache.layer(layer_idx) for cache in self._of_rows]
         caches = OwnCaches(
             [keys for keys, _ in layers],
             [values for _, values in layers],
             self._addresses[layer_idx],
-            num_cached,
+            self._num_cached,
         )
         # Of a canvas whole rows are padding, which are left out of the experts and seen by nobody.
         num_new = view.num_new if view.is_causal else None
         out = attend_own_caches(query_, key_, value_, caches, view.is_causal, view.window, num_new)
-        if keeps:
+        if self._keeps:
             store_in_own_cache(key_, value_, caches, num_new)
         return out.view_as(query)
-
-
-class _Store:
-    def __init__(self, caches: RowCaches, num_cached: Tensor, keeps: bool) -> None:
-        self._caches, self._keeps = caches, keeps
-        self._num_cached = num_cached.to(torch.int32)  # once a pass, for all layers
-
-    def attend(
-        self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor, view: LayerView
-    ) -> Tensor:
-        return self._caches.attend(
-            layer_idx, query, key, value, view, self._num_cached, self._keeps
-        )
